@@ -1,0 +1,117 @@
+//! The embedded migrations: the schema travels inside the program.
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use crate::error::{Error, Result};
+
+/// Every migration this program knows, in order.
+pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+
+/// What a run of the migrations found and did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migrated {
+    /// Names of the migrations that were run now, in order.
+    pub applied: Vec<String>,
+}
+
+/// Brings the database at `url` up to this program's schema. Safe to call from many nodes at once: they take turns.
+///
+/// # Errors
+/// [`Error::Unreachable`] without a connection; [`Error::Refused`] when the database has a migration this program does
+/// not know, that is, when it was migrated by a newer version; [`Error::Database`] when a migration fails.
+pub fn run(url: &str) -> Result<Migrated> {
+    let mut conn = connect(url)?;
+    run_on(&mut conn)
+}
+
+fn connect(url: &str) -> Result<PgConnection> {
+    Ok(PgConnection::establish(url)?)
+}
+
+fn run_on(conn: &mut PgConnection) -> Result<Migrated> {
+    // A session lock, because each migration is a transaction of its own. It ends with the connection.
+    conn.batch_execute(
+        "select pg_advisory_lock(hashtext('belay.migrate'));
+         create schema if not exists belay;
+         set search_path to belay, pg_catalog;",
+    )?;
+    let outcome = refuse_newer(conn).and_then(|()| {
+        let applied = conn.run_pending_migrations(MIGRATIONS).map_err(failed)?;
+        Ok(Migrated { applied: applied.iter().map(ToString::to_string).collect() })
+    });
+    let unlocked = conn.batch_execute("select pg_advisory_unlock(hashtext('belay.migrate'))");
+    let migrated = outcome?;
+    unlocked?;
+    Ok(migrated)
+}
+
+fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    Error::Refused { state: None, message: format!("a migration failed and was rolled back: {error}") }
+}
+
+fn refuse_newer(conn: &mut PgConnection) -> Result<()> {
+    let known = known()?;
+    let newer: Vec<String> = conn
+        .applied_migrations()
+        .map_err(failed)?
+        .into_iter()
+        .map(|version| version.to_string())
+        .filter(|version| !known.contains(version))
+        .collect();
+    if newer.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Refused {
+        state: None,
+        message: format!(
+            "this database was migrated by a newer version of belay (it has {}); run that version, or a later one",
+            newer.join(", ")
+        ),
+    })
+}
+
+fn known() -> Result<Vec<String>> {
+    let migrations: Vec<Box<dyn diesel::migration::Migration<diesel::pg::Pg>>> =
+        diesel::migration::MigrationSource::migrations(&MIGRATIONS).map_err(failed)?;
+    Ok(migrations.iter().map(|m| m.name().version().to_string()).collect())
+}
+
+/// Tells whether the database has exactly the schema this program knows, without changing anything.
+///
+/// # Errors
+/// [`Error::Refused`] says what is missing or newer.
+pub fn check(conn: &mut PgConnection) -> Result<()> {
+    let applied: Vec<String> = diesel::sql_query("select version from belay.__diesel_schema_migrations")
+        .load::<Version>(conn)
+        .map_err(|_| Error::Refused { state: None, message: "the database has no belay schema yet; run `belay migrate`".into() })?
+        .into_iter()
+        .map(|row| row.version)
+        .collect();
+    let known = known()?;
+    if let Some(newer) = applied.iter().find(|v| !known.contains(v)) {
+        return Err(Error::Refused { state: None, message: format!("the database has migration {newer}, which this program does not know; run a newer belay") });
+    }
+    if let Some(missing) = known.iter().find(|v| !applied.contains(v)) {
+        return Err(Error::Refused { state: None, message: format!("the database lacks migration {missing}; run `belay migrate`") });
+    }
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Version {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    version: String,
+}
+
+/// Undoes every migration, newest first. All data is lost. For tests.
+///
+/// # Errors
+/// As [`run`].
+pub fn revert_all(url: &str) -> Result<()> {
+    let mut conn = connect(url)?;
+    conn.batch_execute("set search_path to belay, pg_catalog")?;
+    conn.revert_all_migrations(MIGRATIONS).map_err(failed)?;
+    Ok(())
+}

@@ -1,0 +1,13 @@
+//! What is read from the tables, one file per thing. Plain data: nothing here changes anything.
+
+mod api_key;
+mod event;
+mod job;
+mod output;
+mod overview;
+
+pub use api_key::ApiKey;
+pub use event::EventRow;
+pub use job::{CancelMark, Job};
+pub use output::{OutputView, ProgressView};
+pub use overview::{KindRow, QueueRow, TenantRow, WorkerRow};

@@ -1,0 +1,61 @@
+//! The operations: **the only place that takes row locks on jobs or writes their state.** One operation per file, free
+//! functions over a connection, so that callers choose the transaction. The rules they share:
+//!
+//! - Lock first, in ascending id order, and act in a **second** statement on the locked rows, by `ctid` or under the lock.
+//!   One statement that locks and tests the state would test the old snapshot, and lose cancels.
+//! - Every report of a worker carries (job, fence, worker). One that does not fit changes nothing and is answered as stale.
+//! - A report that meets a `cancelling` job ends it as `cancelled`, whatever its words.
+//! - Whatever is not an ordinary transition (created, claimed, completed) writes one row of `job_event` in the same
+//!   transaction.
+//!
+//! `enqueue`, `cancel` and `retry` call functions of the database, because programs call the same functions inside their
+//! own transactions; see `migrations/`.
+
+mod actor;
+mod cancel;
+mod cancel_filter;
+mod claim;
+mod close;
+mod complete;
+mod delete_data;
+mod enqueue;
+mod force_cancel;
+mod lock;
+mod outcome;
+mod output;
+mod promote;
+mod registry;
+mod rescue;
+mod retention;
+mod retry;
+mod settle;
+mod start_now;
+mod suspend;
+mod sweep;
+mod tenant;
+mod vacuum;
+mod worker;
+
+pub use actor::{Actor, MAX_REASON, Via, check_reason};
+pub use cancel::{CancelAnswer, CancelLimit, MAX_CANCEL, Outcome, cancel_many, cancel_one};
+pub use cancel_filter::{CancelFilter, Chunk, cancel_chunk, last_job_id};
+pub use claim::{Claimed, Line, LineFloor, claim, last_ticket, lines, lines_with_work};
+pub use close::close;
+pub use complete::{complete, unresolved};
+pub use delete_data::delete_data;
+pub use enqueue::{Enqueued, MAX_ENQUEUE, NewJob, enqueue, enqueue_many};
+pub use force_cancel::{Forced, force_cancel};
+pub use output::{OutputRow, ProgressRow, save_output, save_progress};
+pub use promote::promote;
+pub use registry::{KindSpec, register_kinds};
+pub use rescue::{Rescued, forget_dead, mark_dead, rescue};
+pub use retention::{DroppedPartition, drop_partitions, ensure_partitions, forget_idempotency_keys};
+pub use retry::retry;
+pub use settle::{FinishedAnyway, Report, Rung, Settled, Verdict, settle};
+pub use start_now::start_now;
+pub use suspend::{resume, suspend};
+pub use sweep::{SweepMark, SweepRange, sweep, sweep_mark};
+pub(crate) use tenant::hash_key;
+pub use tenant::{NewKey, create_key, create_tenant, revoke_key};
+pub use vacuum::vacuum_if_needed;
+pub use worker::{Beat, NewWorker, Signal, SignalState, beat, duty_due, lost, register, signals, sleep, stop, wake};

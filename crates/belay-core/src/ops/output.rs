@@ -1,0 +1,109 @@
+//! Output and progress of running jobs. Written only while the worker holds the job under that fence, so nothing can be
+//! appended to a job that has ended. Takes no lock on the job: a row that ends at the same moment keeps what it had.
+
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Integer, Nullable, SmallInt, Text};
+
+use crate::error::Result;
+use crate::stmt::stmt;
+
+/// What an attempt has written so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputRow {
+    /// The job.
+    pub job: i64,
+    /// The fence it is held under.
+    pub fence: i32,
+    /// The attempt.
+    pub attempt: i16,
+    /// Last part of standard output, without NUL characters.
+    pub stdout: String,
+    /// Last part of standard error, without NUL characters.
+    pub stderr: String,
+    /// Bytes of standard output in all.
+    pub stdout_bytes: i64,
+    /// Bytes of standard error in all.
+    pub stderr_bytes: i64,
+    /// Exit code, once known.
+    pub exit_code: Option<i32>,
+    /// Signal that ended it, once known.
+    pub signal: Option<i32>,
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProgressRow {
+    /// The job.
+    pub job: i64,
+    /// The fence it is held under.
+    pub fence: i32,
+    /// The attempt.
+    pub attempt: i16,
+    /// Steps done, from 0.
+    pub done: i64,
+    /// Steps in all.
+    pub total: Option<i64>,
+    /// A word to the reader.
+    pub message: Option<String>,
+}
+
+/// Replaces the output of these attempts.
+///
+/// # Errors
+/// Those of the database.
+pub fn save_output(conn: &mut PgConnection, worker: i64, rows: &[OutputRow]) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    stmt::<()>(
+        "-- save_output
+         insert into belay.job_output as o (job, attempt, stdout, stderr, stdout_bytes, stderr_bytes, exit_code, signal)
+         select x.job, x.attempt, x.stdout, x.stderr, x.stdout_bytes, x.stderr_bytes, x.exit_code, x.signal
+         from unnest($2, $3, $4, $5, $6, $7, $8, $9, $10) x (job, fence, attempt, stdout, stderr, stdout_bytes, stderr_bytes, exit_code, signal)
+         where exists (select from belay.job j where j.id = x.job and j.fence = x.fence and j.worker = $1)
+         order by x.job
+         on conflict (job, attempt) do update set stdout = excluded.stdout, stderr = excluded.stderr, stdout_bytes = excluded.stdout_bytes,
+           stderr_bytes = excluded.stderr_bytes, exit_code = excluded.exit_code, signal = excluded.signal, updated_at = now()",
+    )
+    .bind::<BigInt, _>(worker)
+    .bind::<Array<BigInt>, _>(rows.iter().map(|r| r.job).collect::<Vec<_>>())
+    .bind::<Array<Integer>, _>(rows.iter().map(|r| r.fence).collect::<Vec<_>>())
+    .bind::<Array<SmallInt>, _>(rows.iter().map(|r| r.attempt).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(rows.iter().map(|r| r.stdout.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(rows.iter().map(|r| r.stderr.as_str()).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(rows.iter().map(|r| r.stdout_bytes).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(rows.iter().map(|r| r.stderr_bytes).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Integer>>, _>(rows.iter().map(|r| r.exit_code).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Integer>>, _>(rows.iter().map(|r| r.signal).collect::<Vec<_>>())
+    .execute(conn)?;
+    Ok(())
+}
+
+/// Replaces the progress of these jobs.
+///
+/// # Errors
+/// Those of the database.
+pub fn save_progress(conn: &mut PgConnection, worker: i64, rows: &[ProgressRow]) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    stmt::<()>(
+        "-- save_progress
+         insert into belay.job_progress as p (job, attempt, done, total, message)
+         select x.job, x.attempt, greatest(x.done, 0), greatest(x.total, 0), left(x.message, 200)
+         from unnest($2, $3, $4, $5, $6, $7) x (job, fence, attempt, done, total, message)
+         where exists (select from belay.job j where j.id = x.job and j.fence = x.fence and j.worker = $1)
+         order by x.job
+         on conflict (job) do update set attempt = excluded.attempt, done = excluded.done, total = excluded.total, message = excluded.message,
+           updated_at = now()",
+    )
+    .bind::<BigInt, _>(worker)
+    .bind::<Array<BigInt>, _>(rows.iter().map(|r| r.job).collect::<Vec<_>>())
+    .bind::<Array<Integer>, _>(rows.iter().map(|r| r.fence).collect::<Vec<_>>())
+    .bind::<Array<SmallInt>, _>(rows.iter().map(|r| r.attempt).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(rows.iter().map(|r| r.done).collect::<Vec<_>>())
+    .bind::<Array<Nullable<BigInt>>, _>(rows.iter().map(|r| r.total).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Text>>, _>(rows.iter().map(|r| r.message.as_deref()).collect::<Vec<_>>())
+    .execute(conn)?;
+    Ok(())
+}

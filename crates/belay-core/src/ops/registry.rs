@@ -1,0 +1,50 @@
+//! The kinds of jobs a node can run, made known to everybody who enqueues. Locks no job.
+
+use diesel::prelude::*;
+use diesel::sql_types::{Array, Bool, Integer, Nullable, SmallInt, Text};
+
+use crate::error::Result;
+use crate::stmt::stmt;
+
+/// A kind as a node's configuration describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KindSpec {
+    /// 1 to 100 letters, digits and `._:-`.
+    pub name: String,
+    /// Name of the executor.
+    pub executor: String,
+    /// Queue of jobs that name none.
+    pub queue: String,
+    /// Priority of jobs that name none, 0 to 9.
+    pub priority: i16,
+    /// Attempts of jobs that name none, 1 to 1000.
+    pub max_attempts: i16,
+    /// Seconds an attempt may take when the job does not say, up to a year.
+    pub timeout_s: Option<i32>,
+    /// Whether running jobs can be held still.
+    pub can_suspend: bool,
+}
+
+/// Registers kinds, or renews what is known of them. Written in name order, so that nodes that start at once do not
+/// deadlock, and only where something changed.
+///
+/// # Errors
+/// [`crate::Error::Invalid`] for a value out of range.
+pub fn register_kinds(conn: &mut PgConnection, kinds: &[KindSpec]) -> Result<()> {
+    stmt::<()>(
+        "-- register_kinds
+         insert into belay.kind as k (name, executor, queue, priority, max_attempts, timeout_s, can_suspend)
+         select * from unnest($1, $2, $3, $4, $5, $6, $7) order by 1
+         on conflict (name) do update set executor = excluded.executor, queue = excluded.queue, priority = excluded.priority,
+           max_attempts = excluded.max_attempts, timeout_s = excluded.timeout_s, can_suspend = excluded.can_suspend, seen_at = now()",
+    )
+    .bind::<Array<Text>, _>(kinds.iter().map(|k| k.name.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(kinds.iter().map(|k| k.executor.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(kinds.iter().map(|k| k.queue.as_str()).collect::<Vec<_>>())
+    .bind::<Array<SmallInt>, _>(kinds.iter().map(|k| k.priority).collect::<Vec<_>>())
+    .bind::<Array<SmallInt>, _>(kinds.iter().map(|k| k.max_attempts).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Integer>>, _>(kinds.iter().map(|k| k.timeout_s).collect::<Vec<_>>())
+    .bind::<Array<Bool>, _>(kinds.iter().map(|k| k.can_suspend).collect::<Vec<_>>())
+    .execute(conn)?;
+    Ok(())
+}

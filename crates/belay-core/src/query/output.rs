@@ -1,0 +1,31 @@
+//! Output and progress.
+
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+
+use crate::error::Result;
+use crate::model::{OutputView, ProgressView};
+
+/// Output of every attempt that wrote any, oldest first.
+///
+/// # Errors
+/// Those of the database.
+pub fn outputs(conn: &mut PgConnection, job: i64) -> Result<Vec<OutputView>> {
+    Ok(diesel::sql_query(
+        "-- outputs
+         select attempt, stdout, stderr, stdout_bytes, stderr_bytes, exit_code, signal, updated_at from belay.job_output where job = $1 order by attempt",
+    )
+    .bind::<BigInt, _>(job)
+    .load(conn)?)
+}
+
+/// Latest progress of a job, if it ever reported any.
+///
+/// # Errors
+/// Those of the database.
+pub fn progress(conn: &mut PgConnection, job: i64) -> Result<Option<ProgressView>> {
+    Ok(diesel::sql_query("-- progress\n select attempt, done, total, message, updated_at from belay.job_progress where job = $1")
+        .bind::<BigInt, _>(job)
+        .get_result(conn)
+        .optional()?)
+}

@@ -1,0 +1,113 @@
+//! What is there: queues and how full they are, kinds, workers, tenants. Counting stops at a cap, so that it costs the same
+//! whatever the size of the tables.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Double, Nullable, Text};
+
+use crate::error::{Error, Result};
+use crate::model::{KindRow, QueueRow, TenantRow, WorkerRow};
+
+/// Unfinished jobs by queue and state.
+pub type JobCounts = Vec<QueueRow>;
+
+/// Names of all queues.
+///
+/// # Errors
+/// Those of the database.
+pub fn queues(conn: &mut PgConnection) -> Result<Vec<String>> {
+    Ok(crate::stmt::stmt::<Text>("-- queues\n select name from belay.queue order by name").load(conn)?)
+}
+
+/// Counts unfinished jobs by queue and state. Looks at no more than `cap` entries per way of waiting (each line, and
+/// everything that is scheduled or open); numbers above are marked as capped.
+///
+/// # Errors
+/// Those of the database.
+pub fn queue_counts(conn: &mut PgConnection, cap: i64) -> Result<JobCounts> {
+    Ok(diesel::sql_query(
+        "-- queue_counts
+         with lines as (select l.queue, l.kind, l.priority, greatest(1000, $1 / greatest(count(*) over (), 1)) as cap from belay.line l),
+         in_line as (
+           select l.queue, s.state, s.n, sum(s.n) over (partition by l.queue, l.kind, l.priority) >= l.cap as capped
+           from lines l cross join lateral (
+             select x.state, count(*) as n from (
+               select j.state from belay.job j where j.queue = l.queue and j.kind = l.kind and j.priority = l.priority and j.ticket is not null
+               order by j.ticket limit l.cap) x
+             group by x.state) s),
+         waiting as (
+           select x.queue, x.state, count(*) as n, (sum(count(*)) over ()) >= $1 as capped
+           from (select j.queue, j.state from belay.job j where j.ticket is null and not j.upload limit $1) x group by 1, 2),
+         taking as (select x.queue, x.state, count(*) as n, false as capped from (
+           select j.queue, j.state from belay.job j where j.upload limit $1) x group by 1, 2)
+         select queue, state, sum(n)::bigint as jobs, bool_or(capped) as capped
+         from (select * from in_line union all select * from waiting union all select * from taking) u
+         group by 1, 2 order by 1, 2",
+    )
+    .bind::<BigInt, _>(cap)
+    .load(conn)?)
+}
+
+/// All registered kinds.
+///
+/// # Errors
+/// Those of the database.
+pub fn kinds(conn: &mut PgConnection) -> Result<Vec<KindRow>> {
+    Ok(diesel::sql_query(
+        "-- kinds\n select name, executor, queue, priority, max_attempts, timeout_s, can_suspend from belay.kind order by name",
+    )
+    .load(conn)?)
+}
+
+/// All workers, living and lately dead, oldest first.
+///
+/// # Errors
+/// Those of the database.
+pub fn workers(conn: &mut PgConnection) -> Result<Vec<WorkerRow>> {
+    Ok(diesel::sql_query(
+        "-- workers
+         select id, name, host, pid, version, queues, kinds, slots, running, lease_ms, started_at, beat_at, stopping, dead_at
+         from belay.worker order by id",
+    )
+    .load(conn)?)
+}
+
+/// All tenants, oldest first.
+///
+/// # Errors
+/// Those of the database.
+pub fn tenants(conn: &mut PgConnection) -> Result<Vec<TenantRow>> {
+    Ok(diesel::sql_query("-- tenants\n select id, name, created_at from belay.tenant order by id").load(conn)?)
+}
+
+/// Finds a tenant by name, number or 24-digit key, in this order.
+///
+/// # Errors
+/// [`Error::Missing`].
+pub fn find_tenant(conn: &mut PgConnection, word: &str) -> Result<TenantRow> {
+    let number = word.parse::<crate::id::JobRef>().ok();
+    let found: Vec<TenantRow> = diesel::sql_query(
+        "-- find_tenant\n select id, name, created_at from belay.tenant where name = $1 or id = $2 order by name = $1 desc",
+    )
+    .bind::<Text, _>(word.replace('\0', ""))
+    .bind::<Nullable<BigInt>, _>(number.map(|n| n.id))
+    .load(conn)?;
+    found
+        .into_iter()
+        .find(|t| t.name == word || number.is_some_and(|n| n.matches(t.created_at)))
+        .ok_or_else(|| Error::missing(format!("tenant {word:?}")))
+}
+
+/// Ages, in seconds, of the oldest snapshot that holds back vacuum and of the oldest open writing transaction. Both slow a queue
+/// down, and are the operator's first question.
+///
+/// # Errors
+/// Those of the database.
+pub fn database_ages(conn: &mut PgConnection) -> Result<(f64, f64)> {
+    Ok(crate::stmt::stmt::<(Double, Double)>(
+        "-- database_ages
+         select coalesce(extract(epoch from max(clock_timestamp() - xact_start) filter (where backend_xmin is not null)), 0)::float8,
+                coalesce(extract(epoch from max(clock_timestamp() - xact_start) filter (where backend_xid is not null)), 0)::float8
+         from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'",
+    )
+    .get_result(conn)?)
+}

@@ -1,0 +1,160 @@
+//! What a job *is* when it runs: one file or folder per executor, one trait over all of them.
+//!
+//! An executor turns one claimed attempt into a [`Finish`]. It never touches the database: the worker
+//! claims before and reports after. Its duty towards a cancel is to watch [`Attempt::control`] and to
+//! return only when nothing of the work is left running.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+pub mod command;
+
+/// What the worker wants of a running attempt. Only ever moves down this list, except that
+/// `Suspend` and `Run` alternate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    /// Go on (or go on again after a suspension).
+    Run,
+    /// Hold the work still without ending it.
+    Suspend,
+    /// Stop politely: ask first, then force after the kind's grace period.
+    Stop(StopCause),
+    /// Stop now, without grace.
+    Kill(StopCause),
+}
+
+/// Why an attempt is being stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopCause {
+    /// Somebody cancelled the job.
+    Cancel,
+    /// The attempt ran longer than its timeout.
+    Timeout,
+    /// The worker lost (or is about to lose) its lease: the work must not go on here.
+    LeaseLost,
+    /// The worker is shutting down and the drain period is over.
+    Shutdown,
+}
+
+/// How far up the ladder a stop had to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rung {
+    /// The code saw the request and stopped by itself.
+    Cooperative,
+    /// A TERM signal ended it.
+    Term,
+    /// A KILL signal ended it.
+    Kill,
+}
+
+/// How an attempt ended, as its executor saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finish {
+    /// The work is done.
+    Completed,
+    /// The work failed; `retry` says whether another attempt may help.
+    Failed {
+        /// One line for the person who reads the job.
+        error: String,
+        /// `false` ends the job as failed even with attempts left.
+        retry: bool,
+    },
+    /// The work was stopped because [`Control`] said so.
+    Stopped {
+        /// What it took.
+        rung: Rung,
+    },
+    /// The job asks to be run again later without using up an attempt.
+    Snoozed {
+        /// How long to wait, at least a millisecond.
+        delay: Duration,
+    },
+}
+
+/// One attempt, as an executor sees it.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The job's number.
+    pub job: i64,
+    /// The job's UUID spelling.
+    pub uid: String,
+    /// Number of the tenant that owns the job.
+    pub tenant: i32,
+    /// Queue the job came from.
+    pub queue: String,
+    /// Kind of the job.
+    pub kind: String,
+    /// Which attempt this is, from 1.
+    pub attempt: i16,
+    /// Attempts allowed in all.
+    pub max_attempts: i16,
+    /// Fence of this attempt; every claim raises it.
+    pub fence: i32,
+    /// The payload, JSON text exactly as stored.
+    pub payload: String,
+    /// What the worker wants; executors must watch it.
+    pub control: watch::Receiver<Control>,
+    /// Where output and progress go while the attempt runs.
+    pub sink: Arc<dyn Sink>,
+}
+
+/// Receives what a running attempt has to show. Calls are cheap and never block: the worker keeps the
+/// latest value and writes it with its next heartbeat.
+pub trait Sink: Send + Sync + std::fmt::Debug {
+    /// Replaces the output shown for this attempt.
+    fn output(&self, output: Output);
+    /// Replaces the progress shown for this job.
+    fn progress(&self, progress: Progress);
+}
+
+/// Progress of a job: `done` of `total` steps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// Steps done, from 0.
+    pub done: i64,
+    /// Steps in all, if known.
+    pub total: Option<i64>,
+    /// A short word to the reader.
+    pub message: Option<String>,
+}
+
+/// Output of an attempt so far: the last part of each stream, and how it ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Output {
+    /// Last bytes of standard output as text: invalid UTF-8 and NUL are replaced by U+FFFD.
+    pub stdout: String,
+    /// Last bytes of standard error, as above.
+    pub stderr: String,
+    /// Bytes written to standard output in all, kept or not.
+    pub stdout_bytes: i64,
+    /// Bytes written to standard error in all, kept or not.
+    pub stderr_bytes: i64,
+    /// Exit code, when the process ended by itself.
+    pub exit_code: Option<i32>,
+    /// Signal that ended the process.
+    pub signal: Option<i32>,
+}
+
+/// The future of a running attempt.
+pub type Running = Pin<Box<dyn Future<Output = Finish> + Send>>;
+
+/// A way of running jobs.
+pub trait Executor: Send + Sync + std::fmt::Debug {
+    /// Starts one attempt. The future must end, and must leave nothing running when it does.
+    fn run(&self, attempt: Attempt) -> Running;
+
+    /// Whether the attempt can be held still and go on later ([`Control::Suspend`]).
+    fn can_suspend(&self) -> bool {
+        false
+    }
+
+    /// Whether attempts have no effect outside the worker and end at once, so that the worker may claim
+    /// them in large batches ahead of their start.
+    fn is_light(&self) -> bool {
+        false
+    }
+}

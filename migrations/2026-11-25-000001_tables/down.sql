@@ -1,0 +1,17 @@
+drop table belay.duty;
+drop table belay.api_key;
+drop table belay.idempotency;
+drop table belay.job_upload;
+drop table belay.job_progress;
+drop table belay.job_output;
+drop table belay.job_event;
+drop table belay.job_done;
+drop table belay.job;
+drop table belay.sleeper;
+drop table belay.worker;
+drop table belay.line;
+drop table belay.queue;
+drop table belay.kind;
+drop table belay.tenant;
+drop sequence belay.ticket;
+drop type belay.job_state;

@@ -1,0 +1,111 @@
+-- The second wall: whatever statement is run by whomever, an illegal transition cannot be committed.
+-- The tests stand in WHEN clauses, which PostgreSQL evaluates without calling a function, so legal work pays almost nothing.
+
+-- The one table of legal transitions, as data. `was` is null for creation. A test proves it equal to the Rust constant
+-- and to what the triggers and constraints really let through.
+create function belay.transitions() returns table (was belay.job_state, state belay.job_state)
+language sql immutable parallel safe
+set search_path = pg_catalog, belay, pg_temp
+as $$
+  values (null::belay.job_state, 'open'::belay.job_state), (null, 'scheduled'), (null, 'queued'),
+    ('open', 'scheduled'), ('open', 'queued'), ('open', 'cancelled'),
+    ('scheduled', 'queued'), ('scheduled', 'cancelled'),
+    ('queued', 'running'), ('queued', 'cancelled'),
+    ('running', 'scheduled'), ('running', 'queued'), ('running', 'suspended'), ('running', 'cancelling'),
+    ('running', 'completed'), ('running', 'failed'),
+    ('suspended', 'running'), ('suspended', 'queued'), ('suspended', 'cancelling'),
+    ('cancelling', 'cancelled')
+$$;
+
+create function belay.refuse_transition() returns trigger language plpgsql
+set search_path = pg_catalog, belay, pg_temp
+as $$
+begin
+  raise exception 'job %: a job cannot %', new.id,
+    case tg_op when 'INSERT' then format('be created as %s', new.state) else format('go from %s to %s', old.state, new.state) end
+    using errcode = 'check_violation', constraint = 'job_transition', schema = 'belay', table = 'job';
+end $$;
+
+create trigger job_created before insert on belay.job for each row
+  when (new.state not in ('open', 'scheduled', 'queued'))
+  execute function belay.refuse_transition();
+
+create trigger job_transition before update on belay.job for each row
+  when (old.state <> new.state and not coalesce(case old.state
+    when 'open' then new.state in ('scheduled', 'queued')
+    when 'scheduled' then new.state = 'queued'
+    when 'queued' then new.state = 'running'
+    when 'running' then new.state in ('scheduled', 'queued', 'suspended', 'cancelling')
+    when 'suspended' then new.state in ('running', 'queued', 'cancelling')
+  end, false))
+  execute function belay.refuse_transition();
+
+-- Facts that no transition may change: who the job is, and the first cancel's mark.
+create function belay.refuse_rewrite() returns trigger language plpgsql
+set search_path = pg_catalog, belay, pg_temp
+as $$
+begin
+  raise exception '%: %', tg_argv[0], coalesce(old.id::text, '')
+    using errcode = 'check_violation', constraint = tg_name, schema = 'belay', table = tg_table_name;
+end $$;
+
+create trigger job_identity before update on belay.job for each row
+  when (old.id <> new.id or old.tenant <> new.tenant or old.created_at <> new.created_at or new.fence < old.fence
+        or (old.started_at is not null and new.started_at is distinct from old.started_at)
+        or (old.cancel_at is not null and (new.cancel_at, new.cancel_actor, new.cancel_reason, new.cancel_via)
+            is distinct from (old.cancel_at, old.cancel_actor, old.cancel_reason, old.cancel_via)))
+  execute function belay.refuse_rewrite('identity, first start, fence and cancel mark of a job are never rewritten, job');
+
+create trigger job_done_final before update on belay.job_done for each row
+  when ((old.id, old.tenant, old.was, old.state, old.fence, old.finished_at, old.created_at)
+        is distinct from (new.id, new.tenant, new.was, new.state, new.fence, new.finished_at, new.created_at)
+        or (old.cancel_at, old.cancel_actor, old.cancel_reason, old.cancel_via, old.cancel_rung)
+        is distinct from (new.cancel_at, new.cancel_actor, new.cancel_reason, new.cancel_via, new.cancel_rung))
+  execute function belay.refuse_rewrite('a finished job never changes, job');
+
+create trigger job_done_kept before delete on belay.job_done for each row
+  execute function belay.refuse_rewrite('finished jobs are removed by dropping whole partitions only, job');
+
+create trigger job_event_append_only before update or delete on belay.job_event for each row
+  execute function belay.refuse_rewrite('job_event is append-only, event');
+
+-- Partitions. There is no DEFAULT partition: it would forbid DETACH .. CONCURRENTLY and lock every ATTACH.
+-- A node keeps 14 days and two months prepared and reports itself unready when tomorrow's is missing; a completion
+-- would then fail and be retried, and nothing is lost.
+create function belay.ensure_partition(p_table text, p_name text, p_from date, p_to date) returns boolean language plpgsql
+set search_path = pg_catalog, belay, pg_temp
+set timezone = 'UTC'
+as $$
+begin
+  if to_regclass(format('belay.%I', p_name)) is not null then
+    return false;
+  end if;
+  execute format('create table belay.%I (like belay.%I including defaults including constraints including generated)', p_name, p_table);
+  execute format('alter table belay.%I attach partition belay.%I for values from (%L) to (%L)', p_table, p_name, p_from, p_to);
+  return true;
+end $$;
+
+-- Makes the partitions of `job_done` from today to `p_days` days ahead and those of `job_event` for this month and the
+-- next two, and answers how many were new. Days are UTC days. One caller at a time; others wait at the lock.
+create function belay.ensure_partitions(p_days integer default 14) returns integer language plpgsql
+set search_path = pg_catalog, belay, pg_temp
+set timezone = 'UTC'
+as $$
+declare
+  made integer := 0;
+  today date := (now() at time zone 'UTC')::date;
+  d date;
+begin
+  perform pg_advisory_xact_lock(hashtext('belay.ensure_partitions'));
+  for i in -1..p_days loop
+    d := today + i;
+    if belay.ensure_partition('job_done', 'job_done_' || to_char(d, 'YYYYMMDD'), d, d + 1) then made := made + 1; end if;
+  end loop;
+  for i in 0..2 loop
+    d := (date_trunc('month', today::timestamp) + make_interval(months => i))::date;
+    if belay.ensure_partition('job_event', 'job_event_' || to_char(d, 'YYYYMM'), d, (d + interval '1 month')::date) then made := made + 1; end if;
+  end loop;
+  return made;
+end $$;
+
+select belay.ensure_partitions();

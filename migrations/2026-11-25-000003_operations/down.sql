@@ -1,0 +1,13 @@
+drop function belay.op_retry(bigint, integer, text, text, text);
+drop function belay.op_cancel_chunk(bigint, bigint, integer, text, text, belay.job_state, text, text, text, integer);
+drop function belay.op_cancel(bigint[], integer, text, text, text, text);
+drop function belay.cancel_held(tid[], text, text, text, text);
+drop function belay.op_enqueue_many(integer, text[], jsonb[], text[], smallint[], timestamptz[], smallint[], integer[], text[], text, text);
+drop function belay.op_enqueue(integer, text, jsonb, text, smallint, timestamptz, smallint, integer, text, text, boolean, text, text);
+drop function belay.check_payload(jsonb);
+drop function belay.known_kind(text);
+drop function belay.ensure_line(text, text, smallint);
+drop trigger job_wake on belay.job;
+drop function belay.wake();
+drop function belay.job_key(bigint, timestamptz);
+drop function belay.job_uid(bigint, timestamptz);
