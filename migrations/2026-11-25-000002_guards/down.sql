@@ -1,6 +1,9 @@
 drop trigger job_event_append_only on belay.job_event;
 drop trigger job_done_kept on belay.job_done;
 drop trigger job_done_final on belay.job_done;
+drop trigger job_first_cancel on belay.job;
+drop trigger job_first_start on belay.job;
+drop trigger job_fence on belay.job;
 drop trigger job_identity on belay.job;
 drop trigger job_transition on belay.job;
 drop trigger job_created on belay.job;

@@ -27,17 +27,19 @@ begin
 end $$;
 
 create trigger job_created before insert on belay.job for each row
-  when (new.state not in ('open', 'scheduled', 'queued'))
+  when (new.state > 'queued')
   execute function belay.refuse_transition();
 
-create trigger job_transition before update on belay.job for each row
-  when (old.state <> new.state and not coalesce(case old.state
-    when 'open' then new.state in ('scheduled', 'queued')
-    when 'scheduled' then new.state = 'queued'
-    when 'queued' then new.state = 'running'
-    when 'running' then new.state in ('scheduled', 'queued', 'suspended', 'cancelling')
-    when 'suspended' then new.state in ('running', 'queued', 'cancelling')
-  end, false))
+-- Each branch says what is refused.
+create trigger job_transition before update of state on belay.job for each row
+  when (old.state <> new.state and case old.state
+    when 'open' then new.state > 'queued'
+    when 'scheduled' then new.state <> 'queued'
+    when 'queued' then new.state <> 'running'
+    when 'running' then new.state < 'scheduled' or new.state > 'cancelling'
+    when 'suspended' then new.state < 'queued' or new.state > 'cancelling'
+    else true
+  end)
   execute function belay.refuse_transition();
 
 -- Facts that no transition may change: who the job is, and the first cancel's mark.
@@ -49,12 +51,22 @@ begin
     using errcode = 'check_violation', constraint = tg_name, schema = 'belay', table = tg_table_name;
 end $$;
 
-create trigger job_identity before update on belay.job for each row
-  when (old.id <> new.id or old.tenant <> new.tenant or old.created_at <> new.created_at or new.fence < old.fence
-        or (old.started_at is not null and new.started_at is distinct from old.started_at)
-        or (old.cancel_at is not null and (new.cancel_at, new.cancel_actor, new.cancel_reason, new.cancel_via)
-            is distinct from (old.cancel_at, old.cancel_actor, old.cancel_reason, old.cancel_via)))
-  execute function belay.refuse_rewrite('identity, first start, fence and cancel mark of a job are never rewritten, job');
+create trigger job_identity before update of id, tenant, created_at on belay.job for each row
+  when (old.id <> new.id or old.tenant <> new.tenant or old.created_at <> new.created_at)
+  execute function belay.refuse_rewrite('number, tenant and creation time of a job never change, job');
+
+create trigger job_fence before update of fence on belay.job for each row
+  when (new.fence < old.fence)
+  execute function belay.refuse_rewrite('the fence of a job never falls, job');
+
+create trigger job_first_start before update of started_at on belay.job for each row
+  when (old.started_at <> new.started_at or (old.started_at is not null and new.started_at is null))
+  execute function belay.refuse_rewrite('the first start of a job is never rewritten, job');
+
+create trigger job_first_cancel before update of cancel_at, cancel_actor, cancel_reason, cancel_via on belay.job for each row
+  when (old.cancel_at is not null and (new.cancel_at, new.cancel_actor, new.cancel_reason, new.cancel_via)
+        is distinct from (old.cancel_at, old.cancel_actor, old.cancel_reason, old.cancel_via))
+  execute function belay.refuse_rewrite('the first cancel of a job is never rewritten, job');
 
 create trigger job_done_final before update on belay.job_done for each row
   when ((old.id, old.tenant, old.was, old.state, old.fence, old.finished_at, old.created_at)

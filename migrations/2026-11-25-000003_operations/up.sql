@@ -82,6 +82,18 @@ begin
   end if;
 end $$;
 
+create function belay.check_ranges(p_attempts smallint, p_timeout integer) returns void language plpgsql immutable
+set search_path = pg_catalog, belay, pg_temp
+as $$
+begin
+  if p_attempts not between 1 and 1000 then
+    raise exception 'max_attempts is %, it must be from 1 to 1000', p_attempts using errcode = 'check_violation', constraint = 'job_attempts';
+  end if;
+  if p_timeout not between 1 and 31536000 then
+    raise exception 'timeout_s is %, it must be from 1 to 31536000 seconds (a year)', p_timeout using errcode = 'check_violation', constraint = 'job_timeout';
+  end if;
+end $$;
+
 -- Enqueue one. Takes no lock on any job. With a unique key it answers the unfinished job that has it; with an
 -- idempotency key it answers the job of the first request, and refuses another request under the same key.
 create function belay.op_enqueue(
@@ -93,26 +105,38 @@ set search_path = pg_catalog, belay, pg_temp
 as $$
 #variable_conflict use_column
 declare
-  k belay.kind := belay.known_kind(p_kind);
-  q text := coalesce(p_queue, k.queue);
-  prio smallint := coalesce(p_priority, k.priority);
-  attempts smallint := coalesce(p_max_attempts, k.max_attempts);
-  timeout integer := coalesce(p_timeout_s, k.timeout_s);
+  -- Everything that must exist already, in one look: the kind with its defaults, the tenant and the line.
+  q text; prio smallint; attempts smallint; timeout integer; tenant_known boolean; line_known boolean;
   due timestamptz := coalesce(p_run_at, now());
   s belay.job_state := case when p_open then 'open' when p_run_at > now() then 'scheduled' else 'queued' end;
   print bytea;
   seen belay.idempotency;
 begin
-  perform belay.check_payload(p_payload);
-  if not exists (select from belay.tenant t where t.id = p_tenant) then
+  select coalesce(p_queue, k.queue), coalesce(p_priority, k.priority), coalesce(p_max_attempts, k.max_attempts), coalesce(p_timeout_s, k.timeout_s),
+         exists (select from belay.tenant t where t.id = p_tenant),
+         exists (select from belay.line l where l.queue = coalesce(p_queue, k.queue) and l.kind = p_kind and l.priority = coalesce(p_priority, k.priority))
+    into q, prio, attempts, timeout, tenant_known, line_known
+    from belay.kind k where k.name = p_kind;
+  if not found then
+    perform belay.known_kind(p_kind);
+  end if;
+  if not tenant_known then
     raise exception 'unknown tenant %', p_tenant using errcode = 'foreign_key_violation', constraint = 'belay_unknown_tenant',
       hint = 'List the tenants with `belay tenant list`, or make one with `belay tenant create`.';
+  end if;
+  if p_payload is null or pg_column_size(p_payload) > 1048576 then
+    perform belay.check_payload(p_payload);
+  end if;
+  if attempts not between 1 and 1000 or timeout not between 1 and 31536000 then
+    perform belay.check_ranges(attempts, timeout);
   end if;
   if length(p_unique_key) not between 1 and 255 then
     raise exception 'unique_key has % characters, it must have 1 to 255', length(p_unique_key)
       using errcode = 'check_violation', constraint = 'belay_unique_key';
   end if;
-  perform belay.ensure_line(q, p_kind, prio);
+  if not line_known then
+    perform belay.ensure_line(q, p_kind, prio);
+  end if;
   existed := false;
 
   if p_idempotency_key is not null then
@@ -201,6 +225,8 @@ begin
     perform belay.ensure_line(r.queue, r.kind, r.priority);
   end loop;
   perform belay.check_payload(x.payload) from unnest(p_payloads) x (payload) where x.payload is null or pg_column_size(x.payload) > 1048576;
+  perform belay.check_ranges(x.attempts, x.timeout) from unnest(p_max_attempts, p_timeouts) x (attempts, timeout)
+    where x.attempts not between 1 and 1000 or x.timeout not between 1 and 31536000;
 
   ids := array(select nextval('belay.job_id_seq') from generate_series(1, n));
   insert into belay.job (id, ticket, run_at, tenant, state, timeout_s, priority, max_attempts, queue, kind, created_by, created_via, unique_key, payload)

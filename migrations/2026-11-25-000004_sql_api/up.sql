@@ -162,7 +162,7 @@ as $$
   union all
   select d.id, belay.job_uid(d.id, d.created_at), belay.job_key(d.id, d.created_at), d.tenant, d.kind, d.queue, d.priority, d.state,
     d.attempt, d.max_attempts, d.payload, d.last_error, d.retry_of, d.created_at, d.run_at, d.started_at, d.finished_at,
-    d.cancel_at, d.cancel_actor, d.cancel_reason, d.cancel_via, d.cancel_rung
+    d.cancel_at, d.cancel_actor, d.cancel_reason, d.cancel_via, d.cancel_rung::text
   from belay.job_done d where d.id = $1
 $$;
 comment on function belay.status is 'What is known of a job, finished or not. No row: no such job.';

@@ -1,1 +1,17 @@
-//! belay-api
+#![doc = include_str!("../README.md")]
+
+mod auth;
+mod blocking;
+mod builder;
+mod docs;
+mod health;
+mod http;
+mod native;
+mod openapi;
+mod probes;
+mod service;
+mod state;
+
+pub use auth::scope::{Scope, UnknownScope};
+pub use builder::{AdminApi, AdminApiBuilder, BuildError, Page};
+pub use health::{Check, Health};

@@ -30,14 +30,22 @@ pub struct DbConfig {
 impl DbConfig {
     /// The usual settings for a connection string: no pooler, 8 connections, 3 seconds.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), pooler: false, pool_size: 8, pool_wait: Duration::from_secs(3) }
+        Self {
+            url: url.into(),
+            pooler: false,
+            pool_size: 8,
+            pool_wait: Duration::from_secs(3),
+        }
     }
 }
 
 impl fmt::Debug for DbConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The connection string may hold a password.
-        f.debug_struct("DbConfig").field("pooler", &self.pooler).field("pool_size", &self.pool_size).finish_non_exhaustive()
+        f.debug_struct("DbConfig")
+            .field("pooler", &self.pooler)
+            .field("pool_size", &self.pool_size)
+            .finish_non_exhaustive()
     }
 }
 
@@ -83,7 +91,10 @@ impl Role {
 
     fn sql(self, local: bool) -> String {
         let word = if local { "set local" } else { "set" };
-        self.settings().iter().map(|(name, value)| format!("{word} {name} = '{value}';")).collect()
+        self.settings()
+            .iter()
+            .map(|(name, value)| format!("{word} {name} = '{value}';"))
+            .collect()
     }
 }
 
@@ -115,7 +126,9 @@ pub struct Db {
 
 impl fmt::Debug for Db {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Db").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Db")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 
@@ -126,16 +139,24 @@ impl Db {
     /// [`Error::Invalid`] for a pool size of 0.
     pub fn new(config: DbConfig) -> Result<Self> {
         if config.pool_size == 0 {
-            return Err(Error::invalid("pool_size", "pool_size is 0, it must be at least 1"));
+            return Err(Error::invalid(
+                "pool_size",
+                "pool_size is 0, it must be at least 1",
+            ));
         }
         let pool = Pool::builder()
             .max_size(config.pool_size)
             .min_idle(Some(0))
             .connection_timeout(config.pool_wait)
             .idle_timeout(Some(Duration::from_secs(300)))
-            .connection_customizer(Box::new(Prepare { pooler: config.pooler }))
+            .connection_customizer(Box::new(Prepare {
+                pooler: config.pooler,
+            }))
             .build_unchecked(ConnectionManager::new(&config.url));
-        Ok(Self { pool, config: Arc::new(config) })
+        Ok(Self {
+            pool,
+            config: Arc::new(config),
+        })
     }
 
     /// The settings this was made with.
@@ -155,7 +176,10 @@ impl Db {
         self.pool.get().map_err(|e| {
             let state = self.pool.state();
             if state.connections >= self.config.pool_size && state.idle_connections == 0 {
-                Error::Busy(format!("all {} database connections are in use", self.config.pool_size))
+                Error::Busy(format!(
+                    "all {} database connections are in use",
+                    self.config.pool_size
+                ))
             } else {
                 Error::Unreachable(e.to_string())
             }
@@ -168,7 +192,11 @@ impl Db {
     /// Those of `f`; [`Error::Busy`] and [`Error::Unreachable`] from the pool.
     pub fn read<T>(&self, f: impl FnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
         let mut conn = self.get()?;
-        if self.config.pooler { local_tx(&mut conn, Role::Request, f) } else { f(&mut conn) }
+        if self.config.pooler {
+            local_tx(&mut conn, Role::Request, f)
+        } else {
+            f(&mut conn)
+        }
     }
 
     /// Runs `f` in one transaction, committed when it answers `Ok`. Tries again, up to three times, when the database
@@ -186,7 +214,11 @@ impl Db {
                 (*conn).transaction(&mut f)
             };
             match outcome {
-                Err(Error::Busy(why)) if tries < 3 && (why.contains("serialize") || why.contains("deadlock")) => tries += 1,
+                Err(Error::Busy(why))
+                    if tries < 3 && (why.contains("serialize") || why.contains("deadlock")) =>
+                {
+                    tries += 1;
+                }
                 other => return other,
             }
         }
@@ -199,7 +231,11 @@ impl Db {
     pub fn session(&self, role: Role) -> Result<Session> {
         let mut conn = PgConnection::establish(&self.config.url)?;
         prepare(&mut conn, role, self.config.pooler)?;
-        Ok(Session { conn, role, pooler: self.config.pooler })
+        Ok(Session {
+            conn,
+            role,
+            pooler: self.config.pooler,
+        })
     }
 }
 
@@ -223,7 +259,11 @@ fn prepare(conn: &mut PgConnection, role: Role, pooler: bool) -> QueryResult<()>
     }
 }
 
-fn local_tx<T>(conn: &mut PgConnection, role: Role, f: impl FnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
+fn local_tx<T>(
+    conn: &mut PgConnection,
+    role: Role,
+    f: impl FnOnce(&mut PgConnection) -> Result<T>,
+) -> Result<T> {
     conn.transaction(|conn| {
         conn.batch_execute(&role.sql(true))?;
         f(conn)
@@ -239,7 +279,9 @@ pub struct Session {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("role", &self.role).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("role", &self.role)
+            .finish_non_exhaustive()
     }
 }
 
@@ -249,7 +291,11 @@ impl Session {
     /// # Errors
     /// Those of `f`.
     pub fn run<T>(&mut self, f: impl FnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
-        if self.pooler { local_tx(&mut self.conn, self.role, f) } else { f(&mut self.conn) }
+        if self.pooler {
+            local_tx(&mut self.conn, self.role, f)
+        } else {
+            f(&mut self.conn)
+        }
     }
 
     /// Runs `f` in one transaction.
@@ -257,7 +303,11 @@ impl Session {
     /// # Errors
     /// Those of `f`.
     pub fn tx<T>(&mut self, f: impl FnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
-        if self.pooler { local_tx(&mut self.conn, self.role, f) } else { self.conn.transaction(f) }
+        if self.pooler {
+            local_tx(&mut self.conn, self.role, f)
+        } else {
+            self.conn.transaction(f)
+        }
     }
 
     /// The bare connection, for statements that must stand outside any transaction.

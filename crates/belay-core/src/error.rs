@@ -57,7 +57,10 @@ impl Error {
 
     /// Shorthand for [`Error::Invalid`].
     pub fn invalid(field: &'static str, message: impl Into<String>) -> Self {
-        Self::Invalid { field, message: message.into() }
+        Self::Invalid {
+            field,
+            message: message.into(),
+        }
     }
 
     /// Whether the same call may succeed when it is made again after a moment.
@@ -72,33 +75,50 @@ impl From<Diesel> for Error {
         let Diesel::DatabaseError(kind, info) = &error else {
             return match error {
                 Diesel::NotFound => Self::missing("such row"),
-                Diesel::BrokenTransactionManager => Self::Unreachable("the connection broke in the middle of a transaction".into()),
+                Diesel::BrokenTransactionManager => {
+                    Self::Unreachable("the connection broke in the middle of a transaction".into())
+                }
                 other => Self::Database(other),
             };
         };
         let message = info.message().to_owned();
         match kind {
             DatabaseErrorKind::SerializationFailure => return Self::Busy(message),
-            DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ReadOnlyTransaction => {
+            DatabaseErrorKind::ClosedConnection
+            | DatabaseErrorKind::UnableToSendCommand
+            | DatabaseErrorKind::ReadOnlyTransaction => {
                 return Self::Unreachable(message);
             }
             _ => {}
         }
-        let with_hint = || info.hint().map_or_else(|| message.clone(), |hint| format!("{message}. {hint}"));
+        let with_hint = || {
+            info.hint()
+                .map_or_else(|| message.clone(), |hint| format!("{message}. {hint}"))
+        };
         match info.constraint_name() {
             Some("belay_unknown_kind") => Self::invalid("kind", with_hint()),
             Some("belay_unknown_tenant") => Self::invalid("tenant", with_hint()),
             Some("queue_name" | "kind_queue") => Self::invalid("queue", message),
-            Some("job_priority" | "kind_priority" | "belay_priority") => Self::invalid("priority", message),
+            Some("job_priority" | "kind_priority" | "belay_priority") => {
+                Self::invalid("priority", message)
+            }
             Some("job_attempts" | "kind_max_attempts" | "belay_max_attempts") => {
                 Self::invalid("max_attempts", "max_attempts must be from 1 to 1000")
             }
-            Some("job_timeout" | "kind_timeout") => Self::invalid("timeout_s", "timeout_s must be from 1 to 31536000 seconds (a year)"),
+            Some("job_timeout" | "kind_timeout") => Self::invalid(
+                "timeout_s",
+                "timeout_s must be from 1 to 31536000 seconds (a year)",
+            ),
             Some("belay_payload" | "belay_payload_size") => Self::invalid("payload", message),
             Some("belay_unique_key") => Self::invalid("unique_key", message),
             Some("idempotency_key") => Self::invalid("Idempotency-Key", message),
-            Some("belay_idempotency_conflict") => Self::Conflict { message: with_hint() },
-            Some("job_transition") => Self::Refused { state: None, message },
+            Some("belay_idempotency_conflict") => Self::Conflict {
+                message: with_hint(),
+            },
+            Some("job_transition") => Self::Refused {
+                state: None,
+                message,
+            },
             // Lock and statement timeouts have no kind of their own in diesel.
             None if is_wait_over(&message) => Self::Busy(message),
             None if is_going_away(&message) => Self::Unreachable(message),
@@ -108,13 +128,22 @@ impl From<Diesel> for Error {
 }
 
 fn is_wait_over(message: &str) -> bool {
-    message.contains("lock timeout") || message.contains("statement timeout") || message.contains("deadlock detected")
+    message.contains("lock timeout")
+        || message.contains("statement timeout")
+        || message.contains("deadlock detected")
 }
 
 fn is_going_away(message: &str) -> bool {
-    ["server closed the connection", "terminating connection", "the database system is", "connection to server", "no connection to the server", "could not connect"]
-        .iter()
-        .any(|part| message.contains(part))
+    [
+        "server closed the connection",
+        "terminating connection",
+        "the database system is",
+        "connection to server",
+        "no connection to the server",
+        "could not connect",
+    ]
+    .iter()
+    .any(|part| message.contains(part))
 }
 
 impl From<diesel::ConnectionError> for Error {

@@ -39,7 +39,10 @@ impl JobRef {
     /// Names a job by its number.
     #[must_use]
     pub const fn number(id: i64) -> Self {
-        Self { id, spelling: Spelling::Number }
+        Self {
+            id,
+            spelling: Spelling::Number,
+        }
     }
 
     /// Whether this spelling belongs to a job created at that time. A number always does.
@@ -67,7 +70,9 @@ impl fmt::Display for JobRef {
 
 /// A text that is no spelling of a job's id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a job id: use its number (from 1), its UUID, or its 24 lower-case hexadecimal digits")]
+#[error(
+    "{0:?} is not a job id: use its number (from 1), its UUID, or its 24 lower-case hexadecimal digits"
+)]
 pub struct NotAnId(pub String);
 
 impl FromStr for JobRef {
@@ -84,12 +89,17 @@ fn parse(text: &str) -> Option<JobRef> {
         return None;
     }
     match text.len() {
-        1..=19 if text.bytes().all(|b| b.is_ascii_digit()) => Some(JobRef::number(positive(text.parse().ok()?)?)),
+        1..=19 if text.bytes().all(|b| b.is_ascii_digit()) => {
+            Some(JobRef::number(positive(text.parse().ok()?)?))
+        }
         24 if text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) => {
             let (time, number) = text.split_at(8);
             let seconds = i64::from_str_radix(time, 16).ok()?;
             let id = positive(i64::from_str_radix(number, 16).ok()?)?;
-            Some(JobRef { id, spelling: Spelling::Key { seconds } })
+            Some(JobRef {
+                id,
+                spelling: Spelling::Key { seconds },
+            })
         }
         36 => {
             let (high, low) = Uuid::try_parse(text).ok()?.as_u64_pair();
@@ -97,7 +107,12 @@ fn parse(text: &str) -> Option<JobRef> {
                 return None;
             }
             let id = positive((low & !(1 << 63)) as i64)?;
-            Some(JobRef { id, spelling: Spelling::Uid { millis: (high >> 16) as i64 } })
+            Some(JobRef {
+                id,
+                spelling: Spelling::Uid {
+                    millis: (high >> 16) as i64,
+                },
+            })
         }
         _ => None,
     }
@@ -126,15 +141,34 @@ mod tests {
 
     #[test]
     fn uuids_are_taken_in_either_case_and_keys_only_in_lower_case() {
-        assert!(uid(9, at()).to_string().to_uppercase().parse::<JobRef>().is_ok());
+        assert!(
+            uid(9, at())
+                .to_string()
+                .to_uppercase()
+                .parse::<JobRef>()
+                .is_ok()
+        );
         assert!("6B065CB00000000000000009".parse::<JobRef>().is_err());
     }
 
     #[test]
     fn what_is_no_id_is_refused() {
         for text in [
-            "", "0", "-1", "+1", "1.0", "abc", "9223372036854775808", "00000000000000000000", " 1", "1 ", "6b065cb00000000000000000",
-            "6b065cb0ffffffffffffffff", "00000000-0000-0000-0000-000000000000", "01a210da-1086-7000-8000-000000000001", "ééééééééééé1",
+            "",
+            "0",
+            "-1",
+            "+1",
+            "1.0",
+            "abc",
+            "9223372036854775808",
+            "00000000000000000000",
+            " 1",
+            "1 ",
+            "6b065cb00000000000000000",
+            "6b065cb0ffffffffffffffff",
+            "00000000-0000-0000-0000-000000000000",
+            "01a210da-1086-7000-8000-000000000001",
+            "ééééééééééé1",
         ] {
             assert!(text.parse::<JobRef>().is_err(), "{text}");
         }

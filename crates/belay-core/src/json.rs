@@ -41,7 +41,9 @@ pub fn check_payload(text: &str) -> Result<(), JsonError> {
 pub fn check(text: &str) -> Result<(), JsonError> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let malformed = |e: serde_json::Error| JsonError::Malformed(e.to_string());
-    Value { depth: 0 }.deserialize(&mut reader).map_err(malformed)?;
+    Value { depth: 0 }
+        .deserialize(&mut reader)
+        .map_err(malformed)?;
     reader.end().map_err(malformed)
 }
 
@@ -55,7 +57,9 @@ impl Value {
         if self.depth >= MAX_DEPTH {
             return Err(E::custom(format_args!("nested more than {MAX_DEPTH} deep")));
         }
-        Ok(Self { depth: self.depth + 1 })
+        Ok(Self {
+            depth: self.depth + 1,
+        })
     }
 }
 
@@ -96,7 +100,9 @@ impl<'de> Visitor<'de> for Value {
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
         if text.contains('\0') {
-            return Err(E::custom("a string holds the character NUL (\\u0000), which the database cannot store"));
+            return Err(E::custom(
+                "a string holds the character NUL (\\u0000), which the database cannot store",
+            ));
         }
         Ok(())
     }
@@ -114,7 +120,9 @@ impl<'de> Visitor<'de> for Value {
             self.visit_str(&name)?;
             members.next_value_seed(inner)?;
             if let Some(twice) = names.replace(name) {
-                return Err(A::Error::custom(format_args!("the member {twice:?} stands twice")));
+                return Err(A::Error::custom(format_args!(
+                    "the member {twice:?} stands twice"
+                )));
             }
         }
         Ok(())
@@ -127,7 +135,16 @@ mod tests {
 
     #[test]
     fn ordinary_values_pass() {
-        for text in ["null", "1", "-1.5e3", "\"é\"", "[]", "{}", r#"{"a":[1,{"b":null}],"c":"\u00e9"}"#, " {} "] {
+        for text in [
+            "null",
+            "1",
+            "-1.5e3",
+            "\"é\"",
+            "[]",
+            "{}",
+            r#"{"a":[1,{"b":null}],"c":"\u00e9"}"#,
+            " {} ",
+        ] {
             assert_eq!(check_payload(text), Ok(()), "{text}");
         }
         let deep = format!("{}{}", "[".repeat(MAX_DEPTH), "]".repeat(MAX_DEPTH));
@@ -139,10 +156,28 @@ mod tests {
         let deep = format!("{}{}", "[".repeat(MAX_DEPTH + 1), "]".repeat(MAX_DEPTH + 1));
         let large = format!("\"{}\"", "x".repeat(MAX_PAYLOAD));
         for text in [
-            "", "{", "{} {}", "nul", "{\"a\":1,}", "[1 2]", "1e999", r#""\u0000""#, r#"{"\u0000":1}"#, r#"{"a":1,"a":2}"#,
-            r#"[{"x":{"a":1,"b":2,"a":3}}]"#, r#""\ud800""#, "NaN", "'a'", deep.as_str(), large.as_str(),
+            "",
+            "{",
+            "{} {}",
+            "nul",
+            "{\"a\":1,}",
+            "[1 2]",
+            "1e999",
+            r#""\u0000""#,
+            r#"{"\u0000":1}"#,
+            r#"{"a":1,"a":2}"#,
+            r#"[{"x":{"a":1,"b":2,"a":3}}]"#,
+            r#""\ud800""#,
+            "NaN",
+            "'a'",
+            deep.as_str(),
+            large.as_str(),
         ] {
-            assert!(check_payload(text).is_err(), "{}", &text[..text.len().min(60)]);
+            assert!(
+                check_payload(text).is_err(),
+                "{}",
+                &text[..text.len().min(60)]
+            );
         }
     }
 }

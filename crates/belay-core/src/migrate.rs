@@ -39,7 +39,9 @@ fn run_on(conn: &mut PgConnection) -> Result<Migrated> {
     )?;
     let outcome = refuse_newer(conn).and_then(|()| {
         let applied = conn.run_pending_migrations(MIGRATIONS).map_err(failed)?;
-        Ok(Migrated { applied: applied.iter().map(ToString::to_string).collect() })
+        Ok(Migrated {
+            applied: applied.iter().map(ToString::to_string).collect(),
+        })
     });
     let unlocked = conn.batch_execute("select pg_advisory_unlock(hashtext('belay.migrate'))");
     let migrated = outcome?;
@@ -47,8 +49,11 @@ fn run_on(conn: &mut PgConnection) -> Result<Migrated> {
     Ok(migrated)
 }
 
-fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> Error {
-    Error::Refused { state: None, message: format!("a migration failed and was rolled back: {error}") }
+fn failed(error: impl std::fmt::Display) -> Error {
+    Error::Refused {
+        state: None,
+        message: format!("a migration failed and was rolled back: {error}"),
+    }
 }
 
 fn refuse_newer(conn: &mut PgConnection) -> Result<()> {
@@ -75,7 +80,10 @@ fn refuse_newer(conn: &mut PgConnection) -> Result<()> {
 fn known() -> Result<Vec<String>> {
     let migrations: Vec<Box<dyn diesel::migration::Migration<diesel::pg::Pg>>> =
         diesel::migration::MigrationSource::migrations(&MIGRATIONS).map_err(failed)?;
-    Ok(migrations.iter().map(|m| m.name().version().to_string()).collect())
+    Ok(migrations
+        .iter()
+        .map(|m| m.name().version().to_string())
+        .collect())
 }
 
 /// Tells whether the database has exactly the schema this program knows, without changing anything.
@@ -83,18 +91,30 @@ fn known() -> Result<Vec<String>> {
 /// # Errors
 /// [`Error::Refused`] says what is missing or newer.
 pub fn check(conn: &mut PgConnection) -> Result<()> {
-    let applied: Vec<String> = diesel::sql_query("select version from belay.__diesel_schema_migrations")
-        .load::<Version>(conn)
-        .map_err(|_| Error::Refused { state: None, message: "the database has no belay schema yet; run `belay migrate`".into() })?
-        .into_iter()
-        .map(|row| row.version)
-        .collect();
+    let applied: Vec<String> =
+        diesel::sql_query("select version from belay.__diesel_schema_migrations")
+            .load::<Version>(conn)
+            .map_err(|_| Error::Refused {
+                state: None,
+                message: "the database has no belay schema yet; run `belay migrate`".into(),
+            })?
+            .into_iter()
+            .map(|row| row.version)
+            .collect();
     let known = known()?;
     if let Some(newer) = applied.iter().find(|v| !known.contains(v)) {
-        return Err(Error::Refused { state: None, message: format!("the database has migration {newer}, which this program does not know; run a newer belay") });
+        return Err(Error::Refused {
+            state: None,
+            message: format!(
+                "the database has migration {newer}, which this program does not know; run a newer belay"
+            ),
+        });
     }
     if let Some(missing) = known.iter().find(|v| !applied.contains(v)) {
-        return Err(Error::Refused { state: None, message: format!("the database lacks migration {missing}; run `belay migrate`") });
+        return Err(Error::Refused {
+            state: None,
+            message: format!("the database lacks migration {missing}; run `belay migrate`"),
+        });
     }
     Ok(())
 }

@@ -27,7 +27,9 @@ impl Hint {
     fn parse(payload: &str) -> Self {
         match payload.split_once(' ') {
             None if payload == "wake" => Self::Wake,
-            Some(("stop", worker)) => worker.parse().map_or_else(|_| Self::Other(payload.to_owned()), Self::Stop),
+            Some(("stop", worker)) => worker
+                .parse()
+                .map_or_else(|_| Self::Other(payload.to_owned()), Self::Stop),
             _ => Self::Other(payload.to_owned()),
         }
     }
@@ -56,13 +58,16 @@ impl Listener {
     /// # Errors
     /// When the database cannot be reached.
     pub fn connect(url: &str) -> Result<Self, ListenError> {
-        let url = CString::new(url).map_err(|_| ListenError("the connection string holds a NUL character".into()))?;
+        let url = CString::new(url)
+            .map_err(|_| ListenError("the connection string holds a NUL character".into()))?;
         // SAFETY: `url` is a NUL-terminated string that outlives the call. The result is null only without memory.
         let conn = unsafe { pq_sys::PQconnectdb(url.as_ptr()) };
         let conn = NonNull::new(conn).ok_or_else(|| ListenError("out of memory".into()))?;
         let mut listener = Self { conn };
         // SAFETY: the connection is live, also when connecting failed.
-        if unsafe { pq_sys::PQstatus(listener.conn.as_ptr()) } != pq_sys::ConnStatusType::CONNECTION_OK {
+        if unsafe { pq_sys::PQstatus(listener.conn.as_ptr()) }
+            != pq_sys::ConnStatusType::CONNECTION_OK
+        {
             return Err(listener.last_error());
         }
         listener.listen()?;
@@ -70,7 +75,8 @@ impl Listener {
     }
 
     fn listen(&mut self) -> Result<(), ListenError> {
-        let sql = CString::new(format!("listen {CHANNEL}")).map_err(|e| ListenError(e.to_string()))?;
+        let sql =
+            CString::new(format!("listen {CHANNEL}")).map_err(|e| ListenError(e.to_string()))?;
         // SAFETY: connection and text are live; the result is freed exactly once.
         let ok = unsafe {
             let result = pq_sys::PQexec(self.conn.as_ptr(), sql.as_ptr());
@@ -122,8 +128,12 @@ impl Listener {
             // SAFETY: the connection is live; a non-null result is ours until freed, which happens below, exactly once,
             // after its text was copied.
             let hint = unsafe {
-                let Some(notification) = NonNull::new(pq_sys::PQnotifies(self.conn.as_ptr())) else { break };
-                let hint = Hint::parse(&CStr::from_ptr(notification.as_ref().extra).to_string_lossy());
+                let Some(notification) = NonNull::new(pq_sys::PQnotifies(self.conn.as_ptr()))
+                else {
+                    break;
+                };
+                let hint =
+                    Hint::parse(&CStr::from_ptr(notification.as_ref().extra).to_string_lossy());
                 pq_sys::PQfreemem(notification.as_ptr().cast());
                 hint
             };

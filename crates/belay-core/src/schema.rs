@@ -119,7 +119,7 @@ pub mod belay {
             cancel_actor -> Nullable<Text>,
             cancel_reason -> Nullable<Text>,
             cancel_via -> Nullable<Text>,
-            cancel_rung -> Nullable<Text>,
+            cancel_rung -> Nullable<CancelRung>,
             last_error -> Nullable<Text>,
             payload -> Jsonb,
         }

@@ -21,7 +21,11 @@ pub(crate) struct Stmt<'a, Row> {
 
 /// Begins a statement. Its first line should be a comment with its name, which is what server logs show.
 pub(crate) fn stmt<'a, Row>(sql: &'static str) -> Stmt<'a, Row> {
-    Stmt { sql, binds: Vec::new(), row: PhantomData }
+    Stmt {
+        sql,
+        binds: Vec::new(),
+        row: PhantomData,
+    }
 }
 
 impl<'a, Row> Stmt<'a, Row> {
@@ -32,7 +36,10 @@ impl<'a, Row> Stmt<'a, Row> {
         St: Send + 'a,
         Value: ToSql<St, Pg> + Send + 'a,
     {
-        self.binds.push(Box::new(Bind { value, st: PhantomData::<St> }));
+        self.binds.push(Box::new(Bind {
+            value,
+            st: PhantomData::<St>,
+        }));
         self
     }
 }

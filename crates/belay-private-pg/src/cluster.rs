@@ -33,6 +33,7 @@ pub struct ClusterBuilder {
     bin_dir: Option<PathBuf>,
     profile: Profile,
     settings: Vec<(String, String)>,
+    ends_with_process: bool,
     cancelled: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
@@ -66,6 +67,14 @@ impl ClusterBuilder {
     #[must_use]
     pub fn setting(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Ends the server when this process is gone, even if it was killed. Without this such a server goes on, and the next start
+    /// adopts it. An adopted server is not bound.
+    #[must_use]
+    pub fn ends_with_this_process(mut self) -> Self {
+        self.ends_with_process = true;
         self
     }
 
@@ -107,6 +116,7 @@ impl ClusterBuilder {
             user,
             profile: self.profile,
             settings: self.settings,
+            ends_with_process: self.ends_with_process,
             cancelled: self.cancelled,
         };
         let found = launch::find_running(&launch)?;
@@ -149,6 +159,7 @@ impl Cluster {
             bin_dir: None,
             profile: Profile::default(),
             settings: Vec::new(),
+            ends_with_process: false,
             cancelled: Arc::new(|| false),
         }
     }

@@ -31,6 +31,7 @@ pub(crate) struct Launch {
     pub(crate) profile: Profile,
     pub(crate) settings: Vec<(String, String)>,
     pub(crate) address: Address,
+    pub(crate) ends_with_process: bool,
     pub(crate) cancelled: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
@@ -102,7 +103,12 @@ pub(crate) fn start(launch: &Launch) -> Result<Postmaster, Error> {
         .spawn()
         .map_err(Error::io("run", &program))?;
     let mut postmaster = Postmaster::started(child);
-    match wait_until_ready(launch, &mut postmaster) {
+    let tied = if launch.ends_with_process {
+        postmaster.tie(launch.user.as_ref())
+    } else {
+        Ok(())
+    };
+    match tied.and_then(|()| wait_until_ready(launch, &mut postmaster)) {
         Ok(()) => Ok(postmaster),
         Err(error) => {
             if let Err(second) = postmaster.end_hard() {

@@ -45,6 +45,7 @@ mod data_dir;
 mod error;
 mod initdb;
 mod launch;
+mod lifeline;
 mod locate;
 mod os_user;
 mod poll;
@@ -52,12 +53,14 @@ mod postmaster;
 mod processes;
 mod settings;
 mod socket;
+mod temporary;
 mod wire;
 
 pub use cluster::{Cluster, ClusterBuilder, StopMode};
 pub use error::Error;
 pub use locate::{MINIMUM_VERSION, Programs, locate};
 pub use settings::Profile;
+pub use temporary::TemporaryCluster;
 
 /// Name of the database superuser of every private cluster.
 pub const SUPERUSER: &str = "belay";

@@ -8,6 +8,8 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::error::Error;
+use crate::lifeline::Lifeline;
+use crate::os_user::OsUser;
 use crate::{poll, processes};
 
 /// How long a server may take to obey SIGQUIT or SIGKILL.
@@ -19,6 +21,7 @@ pub(crate) struct Postmaster {
     pid: i32,
     /// `None` when it was started by somebody else.
     child: Option<Child>,
+    lifeline: Option<Lifeline>,
 }
 
 impl Postmaster {
@@ -26,11 +29,22 @@ impl Postmaster {
         Self {
             pid: child.id().cast_signed(),
             child: Some(child),
+            lifeline: None,
         }
     }
 
+    /// From here on the server does not outlive this process.
+    pub(crate) fn tie(&mut self, user: Option<&OsUser>) -> Result<(), Error> {
+        self.lifeline = Some(Lifeline::tie(self.pid, user)?);
+        Ok(())
+    }
+
     pub(crate) fn found(pid: i32) -> Self {
-        Self { pid, child: None }
+        Self {
+            pid,
+            child: None,
+            lifeline: None,
+        }
     }
 
     pub(crate) fn pid(&self) -> i32 {

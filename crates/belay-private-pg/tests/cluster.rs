@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use belay_private_pg::{Cluster, Error, Profile, StopMode};
+use belay_private_pg::{Cluster, Error, Profile, StopMode, TemporaryCluster};
 
 /// A folder that the server's user may pass through.
 fn temp() -> tempfile::TempDir {
@@ -305,6 +306,66 @@ fn a_setting_the_server_refuses_is_reported_with_its_log() {
     assert!(message.contains("server.log"), "{message}");
     // The data is whole; without the setting it starts.
     assert_eq!(psql(&start(dir.path()), "postgres", "SELECT 1"), "1");
+}
+
+/// Not a test of its own: what the next one runs in a process that it kills.
+#[test]
+fn a_process_to_be_killed() {
+    let Some(folder) = std::env::var_os("BELAY_TEST_DOOMED") else {
+        return;
+    };
+    let cluster = Cluster::builder(folder)
+        .profile(Profile::Fast)
+        .ends_with_this_process()
+        .start()
+        .unwrap();
+    println!("started {}", cluster.postmaster_pid().unwrap());
+    std::thread::park();
+}
+
+#[test]
+fn a_bound_server_ends_when_its_process_is_killed() {
+    let dir = temp();
+    let mut doomed = Command::new(std::env::current_exe().unwrap())
+        .args(["a_process_to_be_killed", "--exact", "--nocapture"])
+        .env("BELAY_TEST_DOOMED", dir.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(doomed.stdout.take().unwrap()).lines();
+    let pid: i32 = lines
+        .map(Result::unwrap)
+        .find_map(|line| {
+            line.split_once("started ")
+                .map(|(_, pid)| pid.parse().unwrap())
+        })
+        .unwrap();
+    assert!(alive(pid));
+    doomed.kill().unwrap();
+    doomed.wait().unwrap();
+    // Ends by SIGQUIT, which takes no checkpoint.
+    let began = std::time::Instant::now();
+    while alive(pid) {
+        assert!(
+            began.elapsed().as_secs() < 60,
+            "the server outlives its process"
+        );
+        std::thread::yield_now();
+    }
+    assert_eq!(psql(&start(dir.path()), "postgres", "SELECT 1"), "1");
+}
+
+#[test]
+fn a_temporary_cluster_leaves_nothing() {
+    let cluster = TemporaryCluster::start(None, Profile::Fast).unwrap();
+    let folder = cluster.log_file().parent().unwrap().to_path_buf();
+    let pid = cluster.postmaster_pid().unwrap();
+    cluster.kill9().unwrap();
+    cluster.restart().unwrap();
+    assert_eq!(psql(&cluster, "postgres", "SELECT 1"), "1");
+    drop(cluster);
+    assert!(!folder.exists());
+    assert!(!alive(pid));
 }
 
 #[test]

@@ -70,7 +70,7 @@ impl Gate {
 
     #[track_caller]
     fn until(&self, what: &str, done: impl Fn(&State) -> bool) {
-        let (_, timeout) = self
+        let (_state, timeout) = self
             .shared
             .1
             .wait_timeout_while(self.lock(), LIMIT, |state| !done(state))

@@ -13,6 +13,7 @@
     reason = "a test that cannot get its database fails, and panicking is how"
 )]
 
+pub mod bench;
 mod cluster;
 mod db;
 mod eventually;

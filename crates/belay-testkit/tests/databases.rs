@@ -1,5 +1,7 @@
 //! The test databases themselves.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use belay_testkit::{TestCluster, TestDb};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;

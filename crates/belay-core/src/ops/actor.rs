@@ -69,7 +69,15 @@ pub struct Actor {
 impl Actor {
     /// Names an actor; names are cut to 200 characters.
     pub fn new(name: impl AsRef<str>, via: Via) -> Self {
-        Self { name: name.as_ref().chars().filter(|c| *c != '\0').take(200).collect(), via }
+        Self {
+            name: name
+                .as_ref()
+                .chars()
+                .filter(|c| *c != '\0')
+                .take(200)
+                .collect(),
+            via,
+        }
     }
 }
 
@@ -81,10 +89,16 @@ pub fn check_reason(reason: Option<&str>) -> Result<()> {
     let Some(reason) = reason else { return Ok(()) };
     let length = reason.chars().count();
     if length > MAX_REASON {
-        return Err(Error::invalid("reason", format!("reason has {length} characters, at most {MAX_REASON} are allowed")));
+        return Err(Error::invalid(
+            "reason",
+            format!("reason has {length} characters, at most {MAX_REASON} are allowed"),
+        ));
     }
     if reason.contains('\0') {
-        return Err(Error::invalid("reason", "reason holds the character NUL, which the database cannot store"));
+        return Err(Error::invalid(
+            "reason",
+            "reason holds the character NUL, which the database cannot store",
+        ));
     }
     Ok(())
 }

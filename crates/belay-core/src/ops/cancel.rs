@@ -115,7 +115,9 @@ pub fn cancel_one(
     limit: CancelLimit,
 ) -> Result<CancelAnswer> {
     let mut answers = cancel_many(conn, tenant, &[id], actor, reason, limit)?;
-    answers.pop().ok_or_else(|| Error::missing(format!("job {id}")))
+    answers
+        .pop()
+        .ok_or_else(|| Error::missing(format!("job {id}")))
 }
 
 /// Cancels up to [`MAX_CANCEL`] jobs in one transaction. One answer per id, in request order; a repeated id is answered as
@@ -133,7 +135,13 @@ pub fn cancel_many(
 ) -> Result<Vec<CancelAnswer>> {
     check_reason(reason)?;
     if ids.len() > MAX_CANCEL {
-        return Err(Error::invalid("ids", format!("{} ids at once, at most {MAX_CANCEL} are allowed", ids.len())));
+        return Err(Error::invalid(
+            "ids",
+            format!(
+                "{} ids at once, at most {MAX_CANCEL} are allowed",
+                ids.len()
+            ),
+        ));
     }
     type Row = (i64, JobState, JobState, String, bool);
     let rows = stmt::<(BigInt, sql::JobState, sql::JobState, Text, Bool)>(
@@ -150,7 +158,9 @@ pub fn cancel_many(
 
     let found: HashMap<i64, (JobState, JobState, Outcome, bool)> = rows
         .into_iter()
-        .map(|(id, was, state, outcome, started)| (id, (was, state, Outcome::parse(&outcome), started)))
+        .map(|(id, was, state, outcome, started)| {
+            (id, (was, state, Outcome::parse(&outcome), started))
+        })
         .collect();
     let mut seen = std::collections::HashSet::with_capacity(ids.len());
     Ok(ids
@@ -158,10 +168,28 @@ pub fn cancel_many(
         .map(|&id| {
             let repeat = !seen.insert(id);
             let Some(&(was, state, outcome, started)) = found.get(&id) else {
-                return CancelAnswer { id, was: None, state: None, outcome: Outcome::Missing, started: false, repeat };
+                return CancelAnswer {
+                    id,
+                    was: None,
+                    state: None,
+                    outcome: Outcome::Missing,
+                    started: false,
+                    repeat,
+                };
             };
-            let (was, outcome) = if repeat && outcome.is_accepted() { (state, Outcome::Already) } else { (was, outcome) };
-            CancelAnswer { id, was: Some(was), state: Some(state), outcome, started, repeat }
+            let (was, outcome) = if repeat && outcome.is_accepted() {
+                (state, Outcome::Already)
+            } else {
+                (was, outcome)
+            };
+            CancelAnswer {
+                id,
+                was: Some(was),
+                state: Some(state),
+                outcome,
+                started,
+                repeat,
+            }
         })
         .collect())
 }

@@ -36,7 +36,10 @@ pub struct Chunk {
 /// # Errors
 /// Those of the database.
 pub fn last_job_id(conn: &mut PgConnection) -> Result<i64> {
-    Ok(stmt::<BigInt>("-- last_job_id\n select coalesce(max(id), 0) from belay.job").get_result(conn)?)
+    Ok(
+        stmt::<BigInt>("-- last_job_id\n select coalesce(max(id), 0) from belay.job")
+            .get_result(conn)?,
+    )
 }
 
 /// Cancels the next `size` matching jobs with ids above `after` and up to `last`.
@@ -70,5 +73,9 @@ pub fn cancel_chunk(
     .bind::<Text, _>(actor.via.as_str())
     .bind::<Integer, _>(size)
     .get_result::<(i32, i64, i32)>(conn)?;
-    Ok(Chunk { seen, after, accepted })
+    Ok(Chunk {
+        seen,
+        after,
+        accepted,
+    })
 }

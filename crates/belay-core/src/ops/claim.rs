@@ -59,13 +59,50 @@ pub struct Claimed {
     pub payload: String,
 }
 
-type Row = (i64, i32, String, String, i16, i64, i16, i16, i32, DateTime<Utc>, f64, Option<i32>, String);
+type Row = (
+    i64,
+    i32,
+    String,
+    String,
+    i16,
+    i64,
+    i16,
+    i16,
+    i32,
+    DateTime<Utc>,
+    f64,
+    Option<i32>,
+    String,
+);
+
+/// The statement, for benchmarks that measure what it costs without this program around it. `$1` worker, `$2` queues, `$3` kinds,
+/// `$4` priorities, `$5` floors, `$6` batch.
+#[doc(hidden)]
+pub const CLAIM_SQL: &str = "-- claim
+with pick as materialized (
+  select j.t from unnest($2, $3, $4, $5) f (queue, kind, priority, floor)
+  cross join lateral (
+    select ctid as t from belay.job
+    where queue = f.queue and kind = f.kind and priority = f.priority and ticket >= f.floor and state = 'queued'
+    order by ticket limit $6 for update skip locked) j
+  where exists (select from belay.worker w where w.id = $1 and w.dead_at is null)
+  limit $6)
+update belay.job j
+set state = 'running', worker = $1, attempt = attempt + 1, fence = fence + 1, claimed_at = now(), started_at = coalesce(started_at, now())
+where j.ctid = any (array(select t from pick))
+returning j.id, j.fence, j.queue, j.kind, j.priority, j.ticket, j.attempt, j.max_attempts, j.tenant, j.created_at,
+          extract(epoch from now() - greatest(j.run_at, j.created_at))::float8, j.timeout_s, j.payload::text";
 
 /// Claims up to `batch` jobs for a worker, walking the lines in the order given. Answers them in the order of their tickets.
 ///
 /// # Errors
 /// Those of the database. An empty answer means: nothing right of the floors that is not locked, or the worker is dead.
-pub fn claim(conn: &mut PgConnection, worker: i64, lines: &[LineFloor], batch: i32) -> Result<Vec<Claimed>> {
+pub fn claim(
+    conn: &mut PgConnection,
+    worker: i64,
+    lines: &[LineFloor],
+    batch: i32,
+) -> Result<Vec<Claimed>> {
     if lines.is_empty() || batch < 1 {
         return Ok(Vec::new());
     }
@@ -83,22 +120,7 @@ pub fn claim(conn: &mut PgConnection, worker: i64, lines: &[LineFloor], batch: i
         Double,
         Nullable<Integer>,
         Text,
-    )>(
-        "-- claim
-         with pick as materialized (
-           select j.t from unnest($2, $3, $4, $5) f (queue, kind, priority, floor)
-           cross join lateral (
-             select ctid as t from belay.job
-             where queue = f.queue and kind = f.kind and priority = f.priority and ticket >= f.floor and state = 'queued'
-             order by ticket limit $6 for update skip locked) j
-           where exists (select from belay.worker w where w.id = $1 and w.dead_at is null)
-           limit $6)
-         update belay.job j
-         set state = 'running', worker = $1, attempt = attempt + 1, fence = fence + 1, claimed_at = now(), started_at = coalesce(started_at, now())
-         where j.ctid = any (array(select t from pick))
-         returning j.id, j.fence, j.queue, j.kind, j.priority, j.ticket, j.attempt, j.max_attempts, j.tenant, j.created_at,
-                   extract(epoch from now() - greatest(j.run_at, j.created_at))::float8, j.timeout_s, j.payload::text",
-    )
+    )>(CLAIM_SQL)
     .bind::<BigInt, _>(worker)
     .bind::<Array<Text>, _>(lines.iter().map(|l| &l.line.queue).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(lines.iter().map(|l| &l.line.kind).collect::<Vec<_>>())
@@ -110,12 +132,32 @@ pub fn claim(conn: &mut PgConnection, worker: i64, lines: &[LineFloor], batch: i
     Ok(rows.into_iter().map(claimed).collect())
 }
 
-fn claimed((id, fence, queue, kind, priority, ticket, attempt, max_attempts, tenant, created_at, waited, timeout_s, payload): Row) -> Claimed {
+fn claimed(
+    (
+        id,
+        fence,
+        queue,
+        kind,
+        priority,
+        ticket,
+        attempt,
+        max_attempts,
+        tenant,
+        created_at,
+        waited,
+        timeout_s,
+        payload,
+    ): Row,
+) -> Claimed {
     Claimed {
         id,
         fence,
         ticket,
-        line: Line { priority, queue, kind },
+        line: Line {
+            priority,
+            queue,
+            kind,
+        },
         attempt,
         max_attempts,
         tenant,
@@ -131,9 +173,18 @@ fn claimed((id, fence, queue, kind, priority, ticket, attempt, max_attempts, ten
 /// # Errors
 /// Those of the database.
 pub fn lines(conn: &mut PgConnection) -> Result<Vec<Line>> {
-    let rows = stmt::<(Text, Text, SmallInt)>("-- lines\n select queue, kind, priority from belay.line order by priority, queue, kind")
-        .load::<(String, String, i16)>(conn)?;
-    Ok(rows.into_iter().map(|(queue, kind, priority)| Line { priority, queue, kind }).collect())
+    let rows = stmt::<(Text, Text, SmallInt)>(
+        "-- lines\n select queue, kind, priority from belay.line order by priority, queue, kind",
+    )
+    .load::<(String, String, i16)>(conn)?;
+    Ok(rows
+        .into_iter()
+        .map(|(queue, kind, priority)| Line {
+            priority,
+            queue,
+            kind,
+        })
+        .collect())
 }
 
 /// Which of these lines have a queued job right of their floor. Takes no lock, so a job that somebody else holds counts.
@@ -152,7 +203,14 @@ pub fn lines_with_work(conn: &mut PgConnection, lines: &[LineFloor]) -> Result<V
     .bind::<Array<SmallInt>, _>(lines.iter().map(|l| l.line.priority).collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(lines.iter().map(|l| l.floor).collect::<Vec<_>>())
     .load::<(String, String, i16)>(conn)?;
-    Ok(rows.into_iter().map(|(queue, kind, priority)| Line { priority, queue, kind }).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(queue, kind, priority)| Line {
+            priority,
+            queue,
+            kind,
+        })
+        .collect())
 }
 
 /// The last ticket given out. Read it *before* a claim: when that claim is empty, the floors may move to it plus one.

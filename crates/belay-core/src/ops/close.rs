@@ -15,17 +15,32 @@ use crate::stmt::stmt;
 ///
 /// # Errors
 /// [`Error::Missing`]; [`Error::Refused`] when it is not open.
-pub fn close(conn: &mut PgConnection, tenant: Option<i32>, id: i64, actor: &Actor) -> Result<JobState> {
+pub fn close(
+    conn: &mut PgConnection,
+    tenant: Option<i32>,
+    id: i64,
+    actor: &Actor,
+) -> Result<JobState> {
     let Some(job) = lock_one(conn, tenant, id)? else {
         return Err(not_unfinished(conn, tenant, id, "closed"));
     };
     // Database time decides, as everywhere.
-    let later: bool = stmt::<Bool>("-- is_later\n select run_at > now() from belay.job where id = $1").bind::<BigInt, _>(id).get_result(conn)?;
-    let event = if later { Event::CloseForLater } else { Event::Close };
+    let later: bool =
+        stmt::<Bool>("-- is_later\n select run_at > now() from belay.job where id = $1")
+            .bind::<BigInt, _>(id)
+            .get_result(conn)?;
+    let event = if later {
+        Event::CloseForLater
+    } else {
+        Event::Close
+    };
     let Some(now) = next(job.state, event) else {
         return Err(Error::Refused {
             state: Some(job.state),
-            message: format!("job {id} cannot be closed: it is {}, and only an open job can be", job.state),
+            message: format!(
+                "job {id} cannot be closed: it is {}, and only an open job can be",
+                job.state
+            ),
         });
     };
     stmt::<()>(

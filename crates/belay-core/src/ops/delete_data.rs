@@ -15,12 +15,21 @@ use crate::stmt::stmt;
 ///
 /// # Errors
 /// [`Error::Missing`]; [`Error::Refused`] when the job has not finished: cancel it first.
-pub fn delete_data(conn: &mut PgConnection, tenant: Option<i32>, id: i64, actor: &Actor, reason: Option<&str>) -> Result<()> {
+pub fn delete_data(
+    conn: &mut PgConnection,
+    tenant: Option<i32>,
+    id: i64,
+    actor: &Actor,
+    reason: Option<&str>,
+) -> Result<()> {
     check_reason(reason)?;
     if let Some(job) = lock_one(conn, tenant, id)? {
         return Err(Error::Refused {
             state: Some(job.state),
-            message: format!("the data of job {id} cannot be deleted: it is {}; cancel it first", job.state),
+            message: format!(
+                "the data of job {id} cannot be deleted: it is {}; cancel it first",
+                job.state
+            ),
         });
     }
     let row = stmt::<(Integer, SmallInt, sql::JobState, Bool)>(
@@ -31,7 +40,9 @@ pub fn delete_data(conn: &mut PgConnection, tenant: Option<i32>, id: i64, actor:
     .bind::<Nullable<Integer>, _>(tenant)
     .get_result::<(i32, i16, JobState, bool)>(conn)
     .optional()?;
-    let Some((tenant, attempt, state, deleted)) = row else { return Err(Error::missing(format!("job {id}"))) };
+    let Some((tenant, attempt, state, deleted)) = row else {
+        return Err(Error::missing(format!("job {id}")));
+    };
     if deleted {
         return Ok(());
     }

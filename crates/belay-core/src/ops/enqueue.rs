@@ -54,20 +54,37 @@ impl NewJob {
     /// # Errors
     /// [`Error::Invalid`] names the member and the value.
     pub fn check(&self) -> Result<()> {
-        json::check_payload(&self.payload).map_err(|e| Error::invalid("payload", format!("payload: {e}")))?;
-        for (field, text) in [("kind", Some(&self.kind)), ("queue", self.queue.as_ref()), ("unique_key", self.unique_key.as_ref())] {
+        json::check_payload(&self.payload)
+            .map_err(|e| Error::invalid("payload", format!("payload: {e}")))?;
+        for (field, text) in [
+            ("kind", Some(&self.kind)),
+            ("queue", self.queue.as_ref()),
+            ("unique_key", self.unique_key.as_ref()),
+        ] {
             if text.is_some_and(|t| t.contains('\0')) {
-                return Err(Error::invalid(field, format!("{field} holds the character NUL")));
+                return Err(Error::invalid(
+                    field,
+                    format!("{field} holds the character NUL"),
+                ));
             }
         }
         if let Some(p) = self.priority.filter(|p| !(0..=9).contains(p)) {
-            return Err(Error::invalid("priority", format!("priority is {p}, it must be from 0 (first) to 9 (last)")));
+            return Err(Error::invalid(
+                "priority",
+                format!("priority is {p}, it must be from 0 (first) to 9 (last)"),
+            ));
         }
         if let Some(n) = self.max_attempts.filter(|n| !(1..=1000).contains(n)) {
-            return Err(Error::invalid("max_attempts", format!("max_attempts is {n}, it must be from 1 to 1000")));
+            return Err(Error::invalid(
+                "max_attempts",
+                format!("max_attempts is {n}, it must be from 1 to 1000"),
+            ));
         }
         if let Some(t) = self.timeout_s.filter(|t| !(1..=31_536_000).contains(t)) {
-            return Err(Error::invalid("timeout_s", format!("timeout_s is {t}, it must be from 1 to 31536000 seconds (a year)")));
+            return Err(Error::invalid(
+                "timeout_s",
+                format!("timeout_s is {t}, it must be from 1 to 31536000 seconds (a year)"),
+            ));
         }
         Ok(())
     }
@@ -97,7 +114,10 @@ pub fn enqueue(
 ) -> Result<Enqueued> {
     job.check()?;
     if idempotency_key.is_some_and(|k| k.contains('\0')) {
-        return Err(Error::invalid("Idempotency-Key", "the idempotency key holds the character NUL"));
+        return Err(Error::invalid(
+            "Idempotency-Key",
+            "the idempotency key holds the character NUL",
+        ));
     }
     let (id, existed) = stmt::<(BigInt, Bool)>(
         "-- enqueue
@@ -124,13 +144,27 @@ pub fn enqueue(
 ///
 /// # Errors
 /// As [`enqueue`]; the message names the position, from 0, of the job that is wrong where that is known.
-pub fn enqueue_many(conn: &mut PgConnection, tenant: i32, jobs: &[NewJob], actor: &Actor) -> Result<Vec<Enqueued>> {
+pub fn enqueue_many(
+    conn: &mut PgConnection,
+    tenant: i32,
+    jobs: &[NewJob],
+    actor: &Actor,
+) -> Result<Vec<Enqueued>> {
     if jobs.len() > MAX_ENQUEUE {
-        return Err(Error::invalid("jobs", format!("{} jobs at once, at most {MAX_ENQUEUE} are allowed", jobs.len())));
+        return Err(Error::invalid(
+            "jobs",
+            format!(
+                "{} jobs at once, at most {MAX_ENQUEUE} are allowed",
+                jobs.len()
+            ),
+        ));
     }
     for (i, job) in jobs.iter().enumerate() {
         job.check().map_err(|e| match e {
-            Error::Invalid { field, message } => Error::Invalid { field, message: format!("jobs[{i}]: {message}") },
+            Error::Invalid { field, message } => Error::Invalid {
+                field,
+                message: format!("jobs[{i}]: {message}"),
+            },
             other => other,
         })?;
     }
@@ -150,5 +184,8 @@ pub fn enqueue_many(conn: &mut PgConnection, tenant: i32, jobs: &[NewJob], actor
     .bind::<Text, _>(&actor.name)
     .bind::<Text, _>(actor.via.as_str())
     .load::<(i32, i64, bool)>(conn)?;
-    Ok(rows.into_iter().map(|(_, id, existed)| Enqueued { id, existed }).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(_, id, existed)| Enqueued { id, existed })
+        .collect())
 }

@@ -28,14 +28,23 @@ pub struct Forced {
 ///
 /// # Errors
 /// [`crate::Error::Missing`], or [`crate::Error::Refused`] when it has finished.
-pub fn force_cancel(conn: &mut PgConnection, tenant: Option<i32>, id: i64, actor: &Actor, reason: Option<&str>) -> Result<Forced> {
+pub fn force_cancel(
+    conn: &mut PgConnection,
+    tenant: Option<i32>,
+    id: i64,
+    actor: &Actor,
+    reason: Option<&str>,
+) -> Result<Forced> {
     check_reason(reason)?;
     let Some(job) = lock_one(conn, tenant, id)? else {
         return Err(not_unfinished(conn, tenant, id, "cancelled by force"));
     };
     if !job.state.is_held() {
         cancel_one(conn, tenant, id, actor, reason, CancelLimit::Any)?;
-        return Ok(Forced { was: job.state, worker: None });
+        return Ok(Forced {
+            was: job.state,
+            worker: None,
+        });
     }
     let line = |event, was, state, detail| Record {
         job: id,
@@ -61,12 +70,39 @@ pub fn force_cancel(conn: &mut PgConnection, tenant: Option<i32>, id: i64, actor
         .bind::<Nullable<Text>, _>(reason)
         .bind::<Text, _>(actor.via.as_str())
         .execute(conn)?;
-        record(conn, &[line("cancel_requested", job.state, JobState::Cancelling, None)])?;
+        record(
+            conn,
+            &[line(
+                "cancel_requested",
+                job.state,
+                JobState::Cancelling,
+                None,
+            )],
+        )?;
     }
-    record(conn, &[line("cancelled", JobState::Cancelling, JobState::Cancelled, Some(json!({ "rung": "forced" })))])?;
-    end(conn, &[Ending { id, state: JobState::Cancelled, rung: Some("forced"), error: None }])?;
+    record(
+        conn,
+        &[line(
+            "cancelled",
+            JobState::Cancelling,
+            JobState::Cancelled,
+            Some(json!({ "rung": "forced" })),
+        )],
+    )?;
+    end(
+        conn,
+        &[Ending {
+            id,
+            state: JobState::Cancelled,
+            rung: Some("forced"),
+            error: None,
+        }],
+    )?;
     if let Some(worker) = job.worker {
         hint_worker(conn, worker)?;
     }
-    Ok(Forced { was: job.state, worker: job.worker })
+    Ok(Forced {
+        was: job.state,
+        worker: job.worker,
+    })
 }

@@ -20,7 +20,11 @@ pub(super) struct Locked {
 
 /// Locks an unfinished job of a tenant (`None`: of any), waiting for whoever holds it. Answers `None` when there is no
 /// such unfinished job.
-pub(super) fn lock_one(conn: &mut PgConnection, tenant: Option<i32>, id: i64) -> Result<Option<Locked>> {
+pub(super) fn lock_one(
+    conn: &mut PgConnection,
+    tenant: Option<i32>,
+    id: i64,
+) -> Result<Option<Locked>> {
     type Row = (Integer, sql::JobState, Nullable<BigInt>, SmallInt, Text);
     let row = stmt::<Row>(
         "-- lock_one
@@ -30,12 +34,23 @@ pub(super) fn lock_one(conn: &mut PgConnection, tenant: Option<i32>, id: i64) ->
     .bind::<Nullable<Integer>, _>(tenant)
     .get_result::<(i32, JobState, Option<i64>, i16, String)>(conn)
     .optional()?;
-    Ok(row.map(|(tenant, state, worker, attempt, kind)| Locked { id, tenant, state, worker, attempt, kind }))
+    Ok(row.map(|(tenant, state, worker, attempt, kind)| Locked {
+        id,
+        tenant,
+        state,
+        worker,
+        attempt,
+        kind,
+    }))
 }
 
 /// State of a finished job of a tenant, if it is one. Ask after [`lock_one`] found nothing: the job may have finished while
 /// that waited.
-pub(super) fn finished_state(conn: &mut PgConnection, tenant: Option<i32>, id: i64) -> Result<Option<JobState>> {
+pub(super) fn finished_state(
+    conn: &mut PgConnection,
+    tenant: Option<i32>,
+    id: i64,
+) -> Result<Option<JobState>> {
     Ok(stmt::<sql::JobState>("-- finished_state\n select state from belay.job_done where id = $1 and ($2 is null or tenant = $2)")
         .bind::<BigInt, _>(id)
         .bind::<Nullable<Integer>, _>(tenant)
@@ -44,9 +59,17 @@ pub(super) fn finished_state(conn: &mut PgConnection, tenant: Option<i32>, id: i
 }
 
 /// The error for an unfinished job that was expected and is not there.
-pub(super) fn not_unfinished(conn: &mut PgConnection, tenant: Option<i32>, id: i64, wish: &str) -> Error {
+pub(super) fn not_unfinished(
+    conn: &mut PgConnection,
+    tenant: Option<i32>,
+    id: i64,
+    wish: &str,
+) -> Error {
     match finished_state(conn, tenant, id) {
-        Ok(Some(state)) => Error::Refused { state: Some(state), message: format!("job {id} cannot be {wish}: it is {state}") },
+        Ok(Some(state)) => Error::Refused {
+            state: Some(state),
+            message: format!("job {id} cannot be {wish}: it is {state}"),
+        },
         Ok(None) => Error::missing(format!("job {id}")),
         Err(error) => error,
     }
@@ -54,7 +77,9 @@ pub(super) fn not_unfinished(conn: &mut PgConnection, tenant: Option<i32>, id: i
 
 /// Tells a worker that it has news. A hint: its next heartbeat brings the same.
 pub(super) fn hint_worker(conn: &mut PgConnection, worker: i64) -> Result<()> {
-    stmt::<()>("-- hint_worker\n select pg_notify('belay', 'stop ' || $1::text)").bind::<BigInt, _>(worker).execute(conn)?;
+    stmt::<()>("-- hint_worker\n select pg_notify('belay', 'stop ' || $1::text)")
+        .bind::<BigInt, _>(worker)
+        .execute(conn)?;
     Ok(())
 }
 

@@ -39,9 +39,9 @@ mod worker;
 pub use actor::{Actor, MAX_REASON, Via, check_reason};
 pub use cancel::{CancelAnswer, CancelLimit, MAX_CANCEL, Outcome, cancel_many, cancel_one};
 pub use cancel_filter::{CancelFilter, Chunk, cancel_chunk, last_job_id};
-pub use claim::{Claimed, Line, LineFloor, claim, last_ticket, lines, lines_with_work};
+pub use claim::{CLAIM_SQL, Claimed, Line, LineFloor, claim, last_ticket, lines, lines_with_work};
 pub use close::close;
-pub use complete::{complete, unresolved};
+pub use complete::{COMPLETE_SQL, complete, unresolved};
 pub use delete_data::delete_data;
 pub use enqueue::{Enqueued, MAX_ENQUEUE, NewJob, enqueue, enqueue_many};
 pub use force_cancel::{Forced, force_cancel};
@@ -49,7 +49,9 @@ pub use output::{OutputRow, ProgressRow, save_output, save_progress};
 pub use promote::promote;
 pub use registry::{KindSpec, register_kinds};
 pub use rescue::{Rescued, forget_dead, mark_dead, rescue};
-pub use retention::{DroppedPartition, drop_partitions, ensure_partitions, forget_idempotency_keys};
+pub use retention::{
+    DroppedPartition, drop_partitions, ensure_partitions, forget_idempotency_keys,
+};
 pub use retry::retry;
 pub use settle::{FinishedAnyway, Report, Rung, Settled, Verdict, settle};
 pub use start_now::start_now;
@@ -58,4 +60,7 @@ pub use sweep::{SweepMark, SweepRange, sweep, sweep_mark};
 pub(crate) use tenant::hash_key;
 pub use tenant::{NewKey, create_key, create_tenant, revoke_key};
 pub use vacuum::vacuum_if_needed;
-pub use worker::{Beat, NewWorker, Signal, SignalState, beat, duty_due, lost, register, signals, sleep, stop, wake};
+pub use worker::{
+    Beat, NewWorker, Signal, SignalState, beat, duty_due, lost, register, signals, sleep, stop,
+    wake,
+};

@@ -51,7 +51,10 @@ fn all_or_nothing(what: &str, wanted: usize, done: usize) -> Result<()> {
         return Ok(());
     }
     // Only possible when a caller did not hold the locks it claimed to hold; rolled back by the error.
-    Err(Error::Refused { state: None, message: format!("{what} reached {done} of {wanted} locked jobs; nothing was changed") })
+    Err(Error::Refused {
+        state: None,
+        message: format!("{what} reached {done} of {wanted} locked jobs; nothing was changed"),
+    })
 }
 
 /// Moves locked jobs to `job_done`.
@@ -67,7 +70,7 @@ pub(super) fn end(conn: &mut PgConnection, endings: &[Ending]) -> Result<()> {
          insert into belay.job_done (id, worker, run_at, created_at, started_at, claimed_at, cancel_at, retry_of, tenant, was, state, fence, timeout_s,
            priority, attempt, max_attempts, queue, kind, created_by, created_via, unique_key, cancel_actor, cancel_reason, cancel_via, cancel_rung, last_error, payload)
          select id, worker, run_at, created_at, started_at, claimed_at, cancel_at, retry_of, tenant, state, now, fence, timeout_s,
-           priority, attempt, max_attempts, queue, kind, created_by, created_via, unique_key, cancel_actor, cancel_reason, cancel_via, rung,
+           priority, attempt, max_attempts, queue, kind, created_by, created_via, unique_key, cancel_actor, cancel_reason, cancel_via, rung::belay.cancel_rung,
            coalesce(error, last_error), payload
          from d",
     )

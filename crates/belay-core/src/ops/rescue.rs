@@ -79,8 +79,14 @@ pub fn rescue(conn: &mut PgConnection, limit: i32, whole_line: bool) -> Result<R
     let mut done = Rescued::default();
     let (mut endings, mut requeue, mut records) = (Vec::new(), Vec::new(), Vec::new());
     for job in &orphans {
-        let event = if job.attempt >= job.max_attempts { Event::LeaseLostForGood } else { Event::LeaseLost };
-        let Some(now) = next(job.state, event) else { continue };
+        let event = if job.attempt >= job.max_attempts {
+            Event::LeaseLostForGood
+        } else {
+            Event::LeaseLost
+        };
+        let Some(now) = next(job.state, event) else {
+            continue;
+        };
         match now {
             JobState::Queued => {
                 done.queued += 1;
@@ -89,11 +95,21 @@ pub fn rescue(conn: &mut PgConnection, limit: i32, whole_line: bool) -> Result<R
             }
             JobState::Failed => {
                 done.failed += 1;
-                endings.push(Ending { id: job.id, state: now, rung: None, error: Some(LOST.into()) });
+                endings.push(Ending {
+                    id: job.id,
+                    state: now,
+                    rung: None,
+                    error: Some(LOST.into()),
+                });
             }
             _ => {
                 done.cancelled += 1;
-                endings.push(Ending { id: job.id, state: now, rung: Some("lease_lost"), error: None });
+                endings.push(Ending {
+                    id: job.id,
+                    state: now,
+                    rung: Some("lease_lost"),
+                    error: None,
+                });
             }
         }
         records.push(Record {
@@ -101,7 +117,11 @@ pub fn rescue(conn: &mut PgConnection, limit: i32, whole_line: bool) -> Result<R
             worker: Some(job.worker),
             tenant: job.tenant,
             attempt: job.attempt,
-            event: if now == JobState::Cancelled { "cancelled" } else { "lease_lost" },
+            event: if now == JobState::Cancelled {
+                "cancelled"
+            } else {
+                "lease_lost"
+            },
             was: Some(job.state),
             state: Some(now),
             actor: "rescue",
@@ -117,7 +137,15 @@ pub fn rescue(conn: &mut PgConnection, limit: i32, whole_line: bool) -> Result<R
 }
 
 fn lock(conn: &mut PgConnection, limit: i32, whole_line: bool) -> Result<Vec<Orphan>> {
-    type Row = (BigInt, sql::JobState, SmallInt, SmallInt, Integer, BigInt, Nullable<Text>);
+    type Row = (
+        BigInt,
+        sql::JobState,
+        SmallInt,
+        SmallInt,
+        Integer,
+        BigInt,
+        Nullable<Text>,
+    );
     let whole = "-- rescue_whole_line
          select id, state, attempt, max_attempts, tenant, worker, cancel_reason from belay.job
          where ticket is not null and state in ('running', 'suspended', 'cancelling')
@@ -137,15 +165,17 @@ fn lock(conn: &mut PgConnection, limit: i32, whole_line: bool) -> Result<Vec<Orp
         .load::<(i64, JobState, i16, i16, i32, i64, Option<String>)>(conn)?;
     Ok(rows
         .into_iter()
-        .map(|(id, state, attempt, max_attempts, tenant, worker, cancel_reason)| Orphan {
-            id,
-            state,
-            attempt,
-            max_attempts,
-            tenant,
-            worker,
-            cancel_reason,
-        })
+        .map(
+            |(id, state, attempt, max_attempts, tenant, worker, cancel_reason)| Orphan {
+                id,
+                state,
+                attempt,
+                max_attempts,
+                tenant,
+                worker,
+                cancel_reason,
+            },
+        )
         .collect())
 }
 

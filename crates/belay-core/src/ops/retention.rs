@@ -15,7 +15,11 @@ use crate::stmt::stmt;
 /// # Errors
 /// Those of the database.
 pub fn ensure_partitions(conn: &mut PgConnection, days: i32) -> Result<i32> {
-    Ok(stmt::<Integer>("-- ensure_partitions\n select belay.ensure_partitions($1)").bind::<Integer, _>(days).get_result(conn)?)
+    Ok(
+        stmt::<Integer>("-- ensure_partitions\n select belay.ensure_partitions($1)")
+            .bind::<Integer, _>(days)
+            .get_result(conn)?,
+    )
 }
 
 /// A partition that was dropped.
@@ -33,11 +37,25 @@ pub struct DroppedPartition {
 ///
 /// # Errors
 /// [`crate::Error::Busy`] when a partition is in use: try again later.
-pub fn drop_partitions(conn: &mut PgConnection, now: DateTime<Utc>, keep_jobs: Duration, keep_events: Duration) -> Result<Vec<DroppedPartition>> {
+pub fn drop_partitions(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    keep_jobs: Duration,
+    keep_events: Duration,
+) -> Result<Vec<DroppedPartition>> {
     let mut dropped = Vec::new();
     for partition in partitions(conn)? {
-        let keep = if partition.jobs { keep_jobs } else { keep_events };
-        let Some(limit) = chrono::TimeDelta::from_std(keep).ok().and_then(|keep| now.checked_sub_signed(keep)) else { continue };
+        let keep = if partition.jobs {
+            keep_jobs
+        } else {
+            keep_events
+        };
+        let Some(limit) = chrono::TimeDelta::from_std(keep)
+            .ok()
+            .and_then(|keep| now.checked_sub_signed(keep))
+        else {
+            continue;
+        };
         if partition.end > limit.date_naive() {
             continue;
         }
@@ -45,7 +63,10 @@ pub fn drop_partitions(conn: &mut PgConnection, now: DateTime<Utc>, keep_jobs: D
             delete_side_data(conn, &partition.name)?;
         }
         detach_and_drop(conn, &partition)?;
-        dropped.push(DroppedPartition { name: partition.name, end: partition.end });
+        dropped.push(DroppedPartition {
+            name: partition.name,
+            end: partition.end,
+        });
     }
     Ok(dropped)
 }
@@ -67,18 +88,29 @@ fn partitions(conn: &mut PgConnection) -> Result<Vec<Partition>> {
          where n.nspname = 'belay' and c.relkind = 'r' and c.relname ~ '^(job_done_[0-9]{8}|job_event_[0-9]{6})$' order by 1",
     )
     .load::<(String, Option<bool>)>(conn)?;
-    Ok(rows.into_iter().filter_map(|(name, pending)| parse(name, pending)).collect())
+    Ok(rows
+        .into_iter()
+        .filter_map(|(name, pending)| parse(name, pending))
+        .collect())
 }
 
 fn parse(name: String, pending: Option<bool>) -> Option<Partition> {
     let (jobs, end) = if let Some(day) = name.strip_prefix("job_done_") {
-        (true, NaiveDate::parse_from_str(day, "%Y%m%d").ok()?.succ_opt()?)
+        (
+            true,
+            NaiveDate::parse_from_str(day, "%Y%m%d").ok()?.succ_opt()?,
+        )
     } else {
         let month = name.strip_prefix("job_event_")?;
         let first = NaiveDate::parse_from_str(&format!("{month}01"), "%Y%m%d").ok()?;
         (false, first.checked_add_months(chrono::Months::new(1))?)
     };
-    Some(Partition { name, jobs, end, pending })
+    Some(Partition {
+        name,
+        jobs,
+        end,
+        pending,
+    })
 }
 
 /// Output and progress live beside the job; they go first, in chunks, so that nothing is left without its job.
@@ -99,14 +131,24 @@ fn delete_side_data(conn: &mut PgConnection, partition: &str) -> Result<()> {
 }
 
 fn detach_and_drop(conn: &mut PgConnection, partition: &Partition) -> Result<()> {
-    let parent = if partition.jobs { "job_done" } else { "job_event" };
+    let parent = if partition.jobs {
+        "job_done"
+    } else {
+        "job_event"
+    };
     let name = &partition.name;
     match partition.pending {
         Some(true) => {
-            diesel::sql_query(format!("alter table belay.{parent} detach partition belay.{name} finalize")).execute(conn)?;
+            diesel::sql_query(format!(
+                "alter table belay.{parent} detach partition belay.{name} finalize"
+            ))
+            .execute(conn)?;
         }
         Some(false) => {
-            diesel::sql_query(format!("alter table belay.{parent} detach partition belay.{name} concurrently")).execute(conn)?;
+            diesel::sql_query(format!(
+                "alter table belay.{parent} detach partition belay.{name} concurrently"
+            ))
+            .execute(conn)?;
         }
         None => {}
     }

@@ -14,7 +14,13 @@ use crate::stmt::stmt;
 /// # Errors
 /// [`Error::Missing`]; [`Error::Refused`] when it has not finished, its data was deleted, or an unfinished job holds its unique
 /// key; [`Error::Invalid`] when its kind is not registered any more.
-pub fn retry(conn: &mut PgConnection, tenant: Option<i32>, id: i64, actor: &Actor, reason: Option<&str>) -> Result<i64> {
+pub fn retry(
+    conn: &mut PgConnection,
+    tenant: Option<i32>,
+    id: i64,
+    actor: &Actor,
+    reason: Option<&str>,
+) -> Result<i64> {
     check_reason(reason)?;
     let (outcome, new, was) = stmt::<(Text, Nullable<BigInt>, Nullable<sql::JobState>)>(
         "-- retry\n select outcome, id, was from belay.op_retry($1, $2, $3, $4, $5)",
@@ -25,13 +31,17 @@ pub fn retry(conn: &mut PgConnection, tenant: Option<i32>, id: i64, actor: &Acto
     .bind::<Nullable<Text>, _>(reason)
     .bind::<Text, _>(actor.via.as_str())
     .get_result::<(String, Option<i64>, Option<JobState>)>(conn)?;
-    let refused = |why: String| Error::Refused { state: was, message: format!("job {id} cannot be retried: {why}") };
+    let refused = |why: String| Error::Refused {
+        state: was,
+        message: format!("job {id} cannot be retried: {why}"),
+    };
     match (outcome.as_str(), new) {
         ("retried", Some(new)) => Ok(new),
         ("missing", _) => Err(Error::missing(format!("job {id}"))),
-        ("unfinished", _) => {
-            Err(refused(format!("it has not finished, it is {}", was.map_or_else(|| "unfinished".to_owned(), |s| s.to_string()))))
-        }
+        ("unfinished", _) => Err(refused(format!(
+            "it has not finished, it is {}",
+            was.map_or_else(|| "unfinished".to_owned(), |s| s.to_string())
+        ))),
         ("data_deleted", _) => Err(refused("its data was deleted".into())),
         _ => Err(refused("an unfinished job holds its unique key".into())),
     }

@@ -125,7 +125,13 @@ struct Held {
 pub fn settle(conn: &mut PgConnection, worker: i64, reports: &[Report]) -> Result<Vec<Settled>> {
     let held = lock(conn, worker, reports)?;
     let name = format!("worker {worker}");
-    let mut plan = Plan { worker, actor: &name, endings: Vec::new(), putbacks: Vec::new(), records: Vec::new() };
+    let mut plan = Plan {
+        worker,
+        actor: &name,
+        endings: Vec::new(),
+        putbacks: Vec::new(),
+        records: Vec::new(),
+    };
     let mut taken = std::collections::HashSet::new();
     let settled = reports
         .iter()
@@ -141,8 +147,20 @@ pub fn settle(conn: &mut PgConnection, worker: i64, reports: &[Report]) -> Resul
     Ok(settled)
 }
 
-fn lock(conn: &mut PgConnection, worker: i64, reports: &[Report]) -> Result<HashMap<(i64, i32), Held>> {
-    type Row = (BigInt, Integer, sql::JobState, SmallInt, SmallInt, Integer, Nullable<Text>);
+fn lock(
+    conn: &mut PgConnection,
+    worker: i64,
+    reports: &[Report],
+) -> Result<HashMap<(i64, i32), Held>> {
+    type Row = (
+        BigInt,
+        Integer,
+        sql::JobState,
+        SmallInt,
+        SmallInt,
+        Integer,
+        Nullable<Text>,
+    );
     let rows = stmt::<Row>(
         "-- settle_lock
          select y.* from (select distinct id, fence from unnest($2, $3) x (id, fence) order by id, fence) x
@@ -155,9 +173,20 @@ fn lock(conn: &mut PgConnection, worker: i64, reports: &[Report]) -> Result<Hash
     .load::<(i64, i32, JobState, i16, i16, i32, Option<String>)>(conn)?;
     Ok(rows
         .into_iter()
-        .map(|(id, fence, state, attempt, max_attempts, tenant, cancel_reason)| {
-            ((id, fence), Held { state, attempt, max_attempts, tenant, cancel_reason })
-        })
+        .map(
+            |(id, fence, state, attempt, max_attempts, tenant, cancel_reason)| {
+                (
+                    (id, fence),
+                    Held {
+                        state,
+                        attempt,
+                        max_attempts,
+                        tenant,
+                        cancel_reason,
+                    },
+                )
+            },
+        )
         .collect())
 }
 
@@ -175,13 +204,24 @@ impl<'a> Plan<'a> {
             (JobState::Suspended, _) => return Settled::Held,
             (JobState::Cancelling, _) => Event::Stopped,
             (_, Verdict::Completed) => Event::Complete,
-            (_, Verdict::Failed { retry, .. }) if !retry || job.attempt >= job.max_attempts => Event::Fail,
-            (_, Verdict::Failed { .. } | Verdict::Snoozed { .. } | Verdict::Stopped { .. }) => Event::Reschedule,
+            (_, Verdict::Failed { retry, .. }) if !retry || job.attempt >= job.max_attempts => {
+                Event::Fail
+            }
+            (_, Verdict::Failed { .. } | Verdict::Snoozed { .. } | Verdict::Stopped { .. }) => {
+                Event::Reschedule
+            }
         };
-        let Some(now) = next(job.state, event) else { return Settled::Stale };
+        let Some(now) = next(job.state, event) else {
+            return Settled::Stale;
+        };
         match event {
             Event::Stopped => self.cancelled(report, job),
-            Event::Complete => self.endings.push(Ending { id: report.id, state: now, rung: None, error: None }),
+            Event::Complete => self.endings.push(Ending {
+                id: report.id,
+                state: now,
+                rung: None,
+                error: None,
+            }),
             Event::Fail => self.failed(report, job),
             _ => self.rescheduled(report, job),
         }
@@ -192,7 +232,9 @@ impl<'a> Plan<'a> {
         let (rung, anyway, error) = match &report.verdict {
             Verdict::Stopped { rung, .. } => (*rung, None, None),
             Verdict::Completed => (Rung::Cooperative, Some(FinishedAnyway::Completed), None),
-            Verdict::Failed { error, .. } => (Rung::Cooperative, Some(FinishedAnyway::Failed), Some(error)),
+            Verdict::Failed { error, .. } => {
+                (Rung::Cooperative, Some(FinishedAnyway::Failed), Some(error))
+            }
             Verdict::Snoozed { .. } => (Rung::Cooperative, Some(FinishedAnyway::Snoozed), None),
         };
         let mut detail = json!({ "rung": rung.as_str() });
@@ -202,15 +244,41 @@ impl<'a> Plan<'a> {
         if let Some(error) = error {
             detail["error"] = json!(clean(error));
         }
-        self.endings.push(Ending { id: report.id, state: JobState::Cancelled, rung: Some(rung.as_str()), error: None });
-        self.push(report, job, "cancelled", JobState::Cancelled, job.cancel_reason.as_deref(), Some(detail));
+        self.endings.push(Ending {
+            id: report.id,
+            state: JobState::Cancelled,
+            rung: Some(rung.as_str()),
+            error: None,
+        });
+        self.push(
+            report,
+            job,
+            "cancelled",
+            JobState::Cancelled,
+            job.cancel_reason.as_deref(),
+            Some(detail),
+        );
     }
 
     fn failed(&mut self, report: &Report, job: &'a Held) {
-        let Verdict::Failed { error, .. } = &report.verdict else { return };
+        let Verdict::Failed { error, .. } = &report.verdict else {
+            return;
+        };
         let error = clean(error);
-        self.push(report, job, "failed", JobState::Failed, None, Some(json!({ "error": error })));
-        self.endings.push(Ending { id: report.id, state: JobState::Failed, rung: None, error: Some(error) });
+        self.push(
+            report,
+            job,
+            "failed",
+            JobState::Failed,
+            None,
+            Some(json!({ "error": error })),
+        );
+        self.endings.push(Ending {
+            id: report.id,
+            state: JobState::Failed,
+            rung: None,
+            error: Some(error),
+        });
     }
 
     fn rescheduled(&mut self, report: &Report, job: &'a Held) {
@@ -220,12 +288,29 @@ impl<'a> Plan<'a> {
                 let detail = json!({ "error": error, "retry_in_s": delay_s });
                 ("attempt_failed", *delay_s, Some(error), false, detail)
             }
-            Verdict::Snoozed { delay_s } => ("snoozed", *delay_s, None, true, json!({ "delay_s": delay_s })),
-            Verdict::Stopped { rung, cause } => ("released", 0.0, None, true, json!({ "cause": cause, "rung": rung.as_str() })),
+            Verdict::Snoozed { delay_s } => (
+                "snoozed",
+                *delay_s,
+                None,
+                true,
+                json!({ "delay_s": delay_s }),
+            ),
+            Verdict::Stopped { rung, cause } => (
+                "released",
+                0.0,
+                None,
+                true,
+                json!({ "cause": cause, "rung": rung.as_str() }),
+            ),
             Verdict::Completed => return,
         };
         self.push(report, job, event, JobState::Scheduled, None, Some(detail));
-        self.putbacks.push(Putback { id: report.id, delay_s: delay_s.clamp(0.0, 31_536_000.0), error, refund });
+        self.putbacks.push(Putback {
+            id: report.id,
+            delay_s: delay_s.clamp(0.0, 31_536_000.0),
+            error,
+            refund,
+        });
     }
 
     fn push(
@@ -255,5 +340,9 @@ impl<'a> Plan<'a> {
 
 /// An error text as the database can hold it: without NUL, at most 4000 characters.
 fn clean(error: &str) -> String {
-    error.chars().map(|c| if c == '\0' { '\u{fffd}' } else { c }).take(4000).collect()
+    error
+        .chars()
+        .map(|c| if c == '\0' { '\u{fffd}' } else { c })
+        .take(4000)
+        .collect()
 }

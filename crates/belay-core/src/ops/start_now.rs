@@ -14,7 +14,13 @@ use crate::stmt::stmt;
 ///
 /// # Errors
 /// [`Error::Missing`]; [`Error::Refused`] when the job is not waiting for its time.
-pub fn start_now(conn: &mut PgConnection, tenant: Option<i32>, id: i64, actor: &Actor, reason: Option<&str>) -> Result<JobState> {
+pub fn start_now(
+    conn: &mut PgConnection,
+    tenant: Option<i32>,
+    id: i64,
+    actor: &Actor,
+    reason: Option<&str>,
+) -> Result<JobState> {
     check_reason(reason)?;
     let Some(job) = lock_one(conn, tenant, id)? else {
         return Err(not_unfinished(conn, tenant, id, "started now"));
@@ -25,7 +31,10 @@ pub fn start_now(conn: &mut PgConnection, tenant: Option<i32>, id: i64, actor: &
     let Some(now) = next(job.state, Event::Promote) else {
         return Err(Error::Refused {
             state: Some(job.state),
-            message: format!("job {id} cannot be started now: it is {}, and only a scheduled job can be", job.state),
+            message: format!(
+                "job {id} cannot be started now: it is {}, and only a scheduled job can be",
+                job.state
+            ),
         });
     };
     stmt::<()>("-- start_now\n update belay.job set state = 'queued', ticket = nextval('belay.ticket'), run_at = now() where id = $1 and state = 'scheduled'")

@@ -16,10 +16,18 @@ use crate::stmt::stmt;
 ///
 /// # Errors
 /// [`Error::Missing`]; [`Error::Refused`] when the job is not running or its kind cannot be suspended.
-pub fn suspend(conn: &mut PgConnection, tenant: Option<i32>, id: i64, actor: &Actor, reason: Option<&str>) -> Result<JobState> {
+pub fn suspend(
+    conn: &mut PgConnection,
+    tenant: Option<i32>,
+    id: i64,
+    actor: &Actor,
+    reason: Option<&str>,
+) -> Result<JobState> {
     check_reason(reason)?;
     let job = lock_one(conn, tenant, id)?;
-    let Some(job) = job else { return Err(not_unfinished(conn, tenant, id, "suspended")) };
+    let Some(job) = job else {
+        return Err(not_unfinished(conn, tenant, id, "suspended"));
+    };
     if job.state == JobState::Suspended {
         return Ok(job.state);
     }
@@ -30,7 +38,11 @@ pub fn suspend(conn: &mut PgConnection, tenant: Option<i32>, id: i64, actor: &Ac
         .bind::<Text, _>(&job.kind)
         .get_result(conn)?;
     if !can {
-        return Err(refused(&job, "suspended", &format!("jobs of kind {:?} cannot be held still", job.kind)));
+        return Err(refused(
+            &job,
+            "suspended",
+            &format!("jobs of kind {:?} cannot be held still", job.kind),
+        ));
     }
     stmt::<()>("-- suspend\n update belay.job set state = 'suspended', suspended_at = now() where id = $1 and state = 'running'")
         .bind::<BigInt, _>(id)
@@ -42,10 +54,18 @@ pub fn suspend(conn: &mut PgConnection, tenant: Option<i32>, id: i64, actor: &Ac
 ///
 /// # Errors
 /// [`Error::Missing`]; [`Error::Refused`] when the job is neither suspended nor running.
-pub fn resume(conn: &mut PgConnection, tenant: Option<i32>, id: i64, actor: &Actor, reason: Option<&str>) -> Result<JobState> {
+pub fn resume(
+    conn: &mut PgConnection,
+    tenant: Option<i32>,
+    id: i64,
+    actor: &Actor,
+    reason: Option<&str>,
+) -> Result<JobState> {
     check_reason(reason)?;
     let job = lock_one(conn, tenant, id)?;
-    let Some(job) = job else { return Err(not_unfinished(conn, tenant, id, "resumed")) };
+    let Some(job) = job else {
+        return Err(not_unfinished(conn, tenant, id, "resumed"));
+    };
     if job.state == JobState::Running {
         return Ok(job.state);
     }
@@ -59,10 +79,23 @@ pub fn resume(conn: &mut PgConnection, tenant: Option<i32>, id: i64, actor: &Act
 }
 
 fn refused(job: &Locked, wish: &str, why: &str) -> Error {
-    Error::Refused { state: Some(job.state), message: format!("job {} cannot be {wish}: it is {}, and {why}", job.id, job.state) }
+    Error::Refused {
+        state: Some(job.state),
+        message: format!(
+            "job {} cannot be {wish}: it is {}, and {why}",
+            job.id, job.state
+        ),
+    }
 }
 
-fn write(conn: &mut PgConnection, job: &Locked, event: &'static str, now: JobState, actor: &Actor, reason: Option<&str>) -> Result<JobState> {
+fn write(
+    conn: &mut PgConnection,
+    job: &Locked,
+    event: &'static str,
+    now: JobState,
+    actor: &Actor,
+    reason: Option<&str>,
+) -> Result<JobState> {
     record(
         conn,
         &[Record {

@@ -34,7 +34,11 @@ pub fn sweep_mark(conn: &mut PgConnection) -> Result<SweepMark> {
          from belay.ticket",
     )
     .get_result(conn)?;
-    Ok(SweepMark { oldest_xid, next_xid, last_ticket })
+    Ok(SweepMark {
+        oldest_xid,
+        next_xid,
+        last_ticket,
+    })
 }
 
 /// Where to look in one line: from `low` up to, and without, `floor`.
@@ -77,5 +81,12 @@ pub fn sweep(conn: &mut PgConnection, ranges: &[SweepRange]) -> Result<Vec<Line>
     .bind::<Array<BigInt>, _>(ranges.iter().map(|r| r.floor).collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(ranges.iter().map(|r| r.front).collect::<Vec<_>>())
     .load::<(String, String, i16)>(conn)?;
-    Ok(rows.into_iter().map(|(queue, kind, priority)| Line { priority, queue, kind }).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(queue, kind, priority)| Line {
+            priority,
+            queue,
+            kind,
+        })
+        .collect())
 }

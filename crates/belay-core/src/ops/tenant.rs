@@ -29,9 +29,11 @@ pub struct NewKey {
 /// # Errors
 /// [`Error::Invalid`] for a name that is not allowed; [`Error::Conflict`] for one that is taken.
 pub fn create_tenant(conn: &mut PgConnection, name: &str) -> Result<(i32, DateTime<Utc>)> {
-    let made = stmt::<(Integer, Timestamptz)>("-- create_tenant\n insert into belay.tenant (name) values ($1) returning id, created_at")
-        .bind::<Text, _>(name)
-        .get_result(conn);
+    let made = stmt::<(Integer, Timestamptz)>(
+        "-- create_tenant\n insert into belay.tenant (name) values ($1) returning id, created_at",
+    )
+    .bind::<Text, _>(name)
+    .get_result(conn);
     made.map_err(|e| match named(&e) {
         Some("tenant_name") => Error::invalid(
             "name",
@@ -48,12 +50,15 @@ pub fn create_tenant(conn: &mut PgConnection, name: &str) -> Result<(i32, DateTi
 /// [`Error::Invalid`] for a name or tenant that is not allowed; [`Error::Conflict`] for a name that is taken.
 pub fn create_key(conn: &mut PgConnection, key: &NewKey, actor: &Actor) -> Result<(i32, String)> {
     let mut random = [0_u8; 24];
-    getrandom::fill(&mut random).map_err(|e| Error::Unreachable(format!("the system gave no random numbers: {e}")))?;
-    let token = random.iter().fold(String::from("belay_"), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
+    getrandom::fill(&mut random)
+        .map_err(|e| Error::Unreachable(format!("the system gave no random numbers: {e}")))?;
+    let token = random
+        .iter()
+        .fold(String::from("belay_"), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
     let made = stmt::<Integer>(
         "-- create_key
          insert into belay.api_key (name, hash, scopes, tenants, expires_at, created_by) values ($1, $2, $3, $4, $5, $6) returning id",
@@ -70,9 +75,14 @@ pub fn create_key(conn: &mut PgConnection, key: &NewKey, actor: &Actor) -> Resul
         Err(e) => Err(match named(&e) {
             Some("api_key_name") => Error::invalid(
                 "name",
-                format!("key name {:?} is not valid: use 1 to 100 letters, digits and . _ @ - and begin with a letter or digit", key.name),
+                format!(
+                    "key name {:?} is not valid: use 1 to 100 letters, digits and . _ @ - and begin with a letter or digit",
+                    key.name
+                ),
             ),
-            Some("api_key_name_key") => Error::Conflict { message: format!("a key named {:?} exists already", key.name) },
+            Some("api_key_name_key") => Error::Conflict {
+                message: format!("a key named {:?} exists already", key.name),
+            },
             _ => e.into(),
         }),
     }

@@ -17,7 +17,10 @@ const MANY_DEAD: i64 = 100_000;
 /// # Errors
 /// Those of the database.
 pub fn vacuum_if_needed(conn: &mut PgConnection) -> Result<bool> {
-    let dead: i64 = stmt::<BigInt>("-- dead_rows\n select coalesce(pg_stat_get_dead_tuples('belay.job'::regclass), 0)").get_result(conn)?;
+    let dead: i64 = stmt::<BigInt>(
+        "-- dead_rows\n select coalesce(pg_stat_get_dead_tuples('belay.job'::regclass), 0)",
+    )
+    .get_result(conn)?;
     if dead < MANY_DEAD {
         return Ok(false);
     }

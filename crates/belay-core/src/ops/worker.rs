@@ -124,7 +124,11 @@ pub fn signals(conn: &mut PgConnection, worker: i64) -> Result<Vec<Signal>> {
         .map(|(id, fence, state, reason)| Signal {
             id,
             fence,
-            state: if state == JobState::Suspended { SignalState::Suspend } else { SignalState::Cancel { reason } },
+            state: if state == JobState::Suspended {
+                SignalState::Suspend
+            } else {
+                SignalState::Cancel { reason }
+            },
         })
         .collect())
 }
@@ -176,7 +180,9 @@ pub fn sleep(conn: &mut PgConnection, worker: i64) -> Result<()> {
 /// # Errors
 /// Those of the database.
 pub fn wake(conn: &mut PgConnection, worker: i64) -> Result<()> {
-    stmt::<()>("-- wake\n delete from belay.sleeper where worker = $1").bind::<BigInt, _>(worker).execute(conn)?;
+    stmt::<()>("-- wake\n delete from belay.sleeper where worker = $1")
+        .bind::<BigInt, _>(worker)
+        .execute(conn)?;
     Ok(())
 }
 

@@ -27,7 +27,9 @@ pub fn get(conn: &mut PgConnection, tenant: Option<i32>, job: &JobRef) -> Result
         .bind::<Nullable<Integer>, _>(tenant)
         .get_result::<Job>(conn)
         .optional()?;
-    found.filter(|found| job.matches(found.created_at)).ok_or_else(|| Error::missing(format!("job {job}")))
+    found
+        .filter(|found| job.matches(found.created_at))
+        .ok_or_else(|| Error::missing(format!("job {job}")))
 }
 
 /// Turns a spelling into the number, without reading more of the job than it must. A bare number is answered as it is.

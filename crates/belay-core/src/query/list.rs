@@ -32,15 +32,22 @@ pub struct JobFilter {
 /// [`Error::Invalid`] for the limit.
 pub fn list(conn: &mut PgConnection, filter: &JobFilter, limit: i64) -> Result<Vec<Job>> {
     if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(Error::invalid("limit", format!("limit is {limit}, it must be from 1 to {MAX_PAGE}")));
+        return Err(Error::invalid(
+            "limit",
+            format!("limit is {limit}, it must be from 1 to {MAX_PAGE}"),
+        ));
     }
-    let wants = |terminal: bool| filter.states.is_empty() || filter.states.iter().any(|s| s.is_terminal() == terminal);
+    let wants = |terminal: bool| {
+        filter.states.is_empty() || filter.states.iter().any(|s| s.is_terminal() == terminal)
+    };
     let mut parts = Vec::new();
     for (terminal, columns, table) in [(false, Job::LIVE, "job"), (true, Job::DONE, "job_done")] {
         if !wants(terminal) {
             continue;
         }
-        let mut sql = format!("(select {columns} from belay.{table} j where ($1 is null or j.tenant = $1) and j.id < $2");
+        let mut sql = format!(
+            "(select {columns} from belay.{table} j where ($1 is null or j.tenant = $1) and j.id < $2"
+        );
         // Written only where it is asked for, so that the planner sees a plain comparison and finds the partial index.
         if filter.states.is_empty() {
             sql.push_str(" and ($3 is null or true)");
@@ -53,7 +60,10 @@ pub fn list(conn: &mut PgConnection, filter: &JobFilter, limit: i64) -> Result<V
         sql.push_str(" and ($4 is null or j.queue = $4) and ($5 is null or j.kind = $5) order by j.id desc limit $6)");
         parts.push(sql);
     }
-    let text = format!("-- list_jobs\n select * from ({}) u order by id desc limit $6", parts.join(" union all "));
+    let text = format!(
+        "-- list_jobs\n select * from ({}) u order by id desc limit $6",
+        parts.join(" union all ")
+    );
     Ok(diesel::sql_query(text)
         .bind::<Nullable<Integer>, _>(filter.tenant)
         .bind::<BigInt, _>(filter.before.unwrap_or(i64::MAX))

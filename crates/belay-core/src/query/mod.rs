@@ -12,6 +12,8 @@ pub use job::{get, resolve};
 pub use key::{find_key, keys};
 pub use list::{JobFilter, MAX_PAGE, list};
 pub use output::{outputs, progress};
-pub use overview::{JobCounts, database_ages, find_tenant, kinds, queue_counts, queues, tenants, workers};
+pub use overview::{
+    JobCounts, database_ages, find_tenant, kinds, queue_counts, queues, tenants, workers,
+};
 pub use partition::{partitions_ahead, tomorrow_is_prepared};
 pub use timeline::timeline;

@@ -15,7 +15,10 @@ pub type JobCounts = Vec<QueueRow>;
 /// # Errors
 /// Those of the database.
 pub fn queues(conn: &mut PgConnection) -> Result<Vec<String>> {
-    Ok(crate::stmt::stmt::<Text>("-- queues\n select name from belay.queue order by name").load(conn)?)
+    Ok(
+        crate::stmt::stmt::<Text>("-- queues\n select name from belay.queue order by name")
+            .load(conn)?,
+    )
 }
 
 /// Counts unfinished jobs by queue and state. Looks at no more than `cap` entries per way of waiting (each line, and
@@ -76,7 +79,10 @@ pub fn workers(conn: &mut PgConnection) -> Result<Vec<WorkerRow>> {
 /// # Errors
 /// Those of the database.
 pub fn tenants(conn: &mut PgConnection) -> Result<Vec<TenantRow>> {
-    Ok(diesel::sql_query("-- tenants\n select id, name, created_at from belay.tenant order by id").load(conn)?)
+    Ok(
+        diesel::sql_query("-- tenants\n select id, name, created_at from belay.tenant order by id")
+            .load(conn)?,
+    )
 }
 
 /// Finds a tenant by name, number or 24-digit key, in this order.

@@ -21,13 +21,31 @@ pub fn timeline(conn: &mut PgConnection, job: &Job) -> Result<Vec<EventRow>> {
     .load(conn)?;
     let mut all = vec![column(job, job.created_at, "created", None, None)];
     if let Some(at) = job.started_at {
-        all.push(column(job, at, "claimed", Some(JobState::Queued), Some(JobState::Running)));
+        all.push(column(
+            job,
+            at,
+            "claimed",
+            Some(JobState::Queued),
+            Some(JobState::Running),
+        ));
         if let Some(latest) = job.claimed_at.filter(|latest| *latest != at) {
-            all.push(column(job, latest, "claimed", Some(JobState::Queued), Some(JobState::Running)));
+            all.push(column(
+                job,
+                latest,
+                "claimed",
+                Some(JobState::Queued),
+                Some(JobState::Running),
+            ));
         }
     }
     if let (Some(at), JobState::Completed) = (job.finished_at, job.state) {
-        all.push(column(job, at, "completed", Some(JobState::Running), Some(JobState::Completed)));
+        all.push(column(
+            job,
+            at,
+            "completed",
+            Some(JobState::Running),
+            Some(JobState::Completed),
+        ));
     }
     all.extend(recorded);
     // Stable: entries of one transaction keep the order in which they were recorded.
@@ -35,7 +53,13 @@ pub fn timeline(conn: &mut PgConnection, job: &Job) -> Result<Vec<EventRow>> {
     Ok(all)
 }
 
-fn column(job: &Job, at: chrono::DateTime<chrono::Utc>, event: &str, was: Option<JobState>, state: Option<JobState>) -> EventRow {
+fn column(
+    job: &Job,
+    at: chrono::DateTime<chrono::Utc>,
+    event: &str,
+    was: Option<JobState>,
+    state: Option<JobState>,
+) -> EventRow {
     let created = event == "created";
     let first = event == "claimed" && job.started_at == Some(at) && job.claimed_at != Some(at);
     EventRow {
@@ -51,8 +75,17 @@ fn column(job: &Job, at: chrono::DateTime<chrono::Utc>, event: &str, was: Option
             job.attempt
         },
         worker: if created || first { None } else { job.worker },
-        actor: if created { job.created_by.clone() } else { job.worker.map_or_else(|| "a worker".to_owned(), |w| format!("worker {w}")) },
-        via: if created { job.created_via.clone() } else { "worker".to_owned() },
+        actor: if created {
+            job.created_by.clone()
+        } else {
+            job.worker
+                .map_or_else(|| "a worker".to_owned(), |w| format!("worker {w}"))
+        },
+        via: if created {
+            job.created_via.clone()
+        } else {
+            "worker".to_owned()
+        },
         reason: None,
         detail: None,
     }

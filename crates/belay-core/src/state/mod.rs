@@ -13,8 +13,20 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// The state of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[derive(diesel::expression::AsExpression, diesel::deserialize::FromSqlRow)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    diesel::expression::AsExpression,
+    diesel::deserialize::FromSqlRow,
+)]
 #[diesel(sql_type = sql::JobState)]
 #[serde(rename_all = "lowercase")]
 pub enum JobState {
@@ -89,13 +101,18 @@ impl fmt::Display for JobState {
 
 /// A word that names no state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown state {0:?}; the states are open, scheduled, queued, running, suspended, cancelling, completed, failed and cancelled")]
+#[error(
+    "unknown state {0:?}; the states are open, scheduled, queued, running, suspended, cancelling, completed, failed and cancelled"
+)]
 pub struct UnknownState(pub String);
 
 impl FromStr for JobState {
     type Err = UnknownState;
 
     fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|s| s.as_str() == word).ok_or_else(|| UnknownState(word.chars().take(40).collect()))
+        Self::ALL
+            .into_iter()
+            .find(|s| s.as_str() == word)
+            .ok_or_else(|| UnknownState(word.chars().take(40).collect()))
     }
 }

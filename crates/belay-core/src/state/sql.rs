@@ -7,9 +7,18 @@ use diesel::pg::{Pg, PgValue};
 use diesel::serialize::{self, IsNull, Output, ToSql};
 
 /// The database type `belay.job_state`.
-#[derive(Debug, Clone, Copy, Default, diesel::sql_types::SqlType, diesel::query_builder::QueryId)]
+#[derive(
+    Debug, Clone, Copy, Default, diesel::sql_types::SqlType, diesel::query_builder::QueryId,
+)]
 #[diesel(postgres_type(name = "job_state", schema = "belay"))]
 pub struct JobState;
+
+/// The database type `belay.cancel_rung`. Its words travel as text.
+#[derive(
+    Debug, Clone, Copy, Default, diesel::sql_types::SqlType, diesel::query_builder::QueryId,
+)]
+#[diesel(postgres_type(name = "cancel_rung", schema = "belay"))]
+pub struct CancelRung;
 
 impl ToSql<JobState, Pg> for super::JobState {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {

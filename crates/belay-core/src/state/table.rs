@@ -1,7 +1,9 @@
 //! The one table of legal transitions: (state, event) -> state. Everything absent is refused and changes nothing.
 
 use super::JobState;
-use JobState::{Cancelled, Cancelling, Completed, Failed, Open, Queued, Running, Scheduled, Suspended};
+use JobState::{
+    Cancelled, Cancelling, Completed, Failed, Open, Queued, Running, Scheduled, Suspended,
+};
 
 /// What can happen to a job after it was created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -86,7 +88,10 @@ pub const TRANSITIONS: &[Transition] = &[
 /// The state a job in `state` goes to on `event`, or `None` when that is refused.
 #[must_use]
 pub fn next(state: JobState, event: Event) -> Option<JobState> {
-    TRANSITIONS.iter().find(|(from, on, _)| *from == state && *on == event).map(|(_, _, to)| *to)
+    TRANSITIONS
+        .iter()
+        .find(|(from, on, _)| *from == state && *on == event)
+        .map(|(_, _, to)| *to)
 }
 
 #[cfg(test)]
@@ -99,7 +104,10 @@ mod tests {
             for event in Event::ALL {
                 let to = next(state, event);
                 if state == Cancelling {
-                    assert!(to.is_none() || to == Some(Cancelled), "{state} on {event:?} goes to {to:?}");
+                    assert!(
+                        to.is_none() || to == Some(Cancelled),
+                        "{state} on {event:?} goes to {to:?}"
+                    );
                 }
                 if state.is_terminal() {
                     assert_eq!(to, None, "{state} on {event:?}");
@@ -110,16 +118,32 @@ mod tests {
 
     #[test]
     fn every_unfinished_state_can_be_cancelled_or_is_being_cancelled() {
-        for state in JobState::ALL.into_iter().filter(|s| !s.is_terminal() && *s != Cancelling) {
+        for state in JobState::ALL
+            .into_iter()
+            .filter(|s| !s.is_terminal() && *s != Cancelling)
+        {
             let to = next(state, Event::Cancel);
-            assert_eq!(to, Some(if state.is_held() { Cancelling } else { Cancelled }), "{state}");
+            assert_eq!(
+                to,
+                Some(if state.is_held() {
+                    Cancelling
+                } else {
+                    Cancelled
+                }),
+                "{state}"
+            );
         }
     }
 
     #[test]
     fn no_pair_stands_twice() {
         for (i, (from, event, _)) in TRANSITIONS.iter().enumerate() {
-            assert!(!TRANSITIONS[i + 1..].iter().any(|(f, e, _)| f == from && e == event), "{from} {event:?}");
+            assert!(
+                !TRANSITIONS[i + 1..]
+                    .iter()
+                    .any(|(f, e, _)| f == from && e == event),
+                "{from} {event:?}"
+            );
         }
     }
 }

@@ -9,8 +9,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use belay_core::ops::Claimed;
 use tokio::sync::watch;
 
+pub mod builtin;
 pub mod command;
 
 /// What the worker wants of a running attempt. Only ever moves down this list, except that
@@ -156,5 +158,13 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// them in large batches ahead of their start.
     fn is_light(&self) -> bool {
         false
+    }
+
+    /// Runs a light attempt on the spot, without a task of its own. It must end within microseconds and cannot be told to
+    /// stop: whoever cancels it meanwhile finds it cancelled all the same. `None` lets [`Executor::run`] run it. Asked
+    /// only when [`Executor::is_light`].
+    fn run_light(&self, job: &Claimed) -> Option<Finish> {
+        let _ = job;
+        None
     }
 }

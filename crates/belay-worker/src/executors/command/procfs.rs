@@ -58,6 +58,13 @@ impl Process {
         Self::read(self.pid).is_some_and(|now| now.started == self.started)
     }
 
+    /// Whether this process waits, within the system, for one of `others` that stands still. The parent of a
+    /// `vfork` does until its child has executed a program, and cannot be stopped before.
+    pub(super) fn waits_for_still_child(&self, others: &[Self]) -> bool {
+        let is_still_child = |other: &Self| other.parent == self.pid && other.is_still();
+        self.state == b'D' && others.iter().any(is_still_child)
+    }
+
     /// Sends `signal` to this process, and to no other that has got its number since. A process that has
     /// ended, and one that may not be signalled, is left alone: callers look again anyway.
     pub(super) fn signal(&self, signal: Signal) {
@@ -119,6 +126,22 @@ mod tests {
                 started: 999
             }
         );
+    }
+
+    #[test]
+    fn a_vfork_with_a_stopped_child_counts_as_waiting() {
+        let process = |pid, parent, state| Process {
+            pid,
+            parent,
+            group: 1,
+            state,
+            started: 1,
+        };
+        let parent = process(1, 0, b'D');
+        assert!(parent.waits_for_still_child(&[parent, process(2, 1, b'T')]));
+        assert!(!parent.waits_for_still_child(&[parent, process(2, 1, b'R')]));
+        assert!(!parent.waits_for_still_child(&[parent, process(2, 9, b'T')]));
+        assert!(!process(1, 0, b'S').waits_for_still_child(&[process(2, 1, b'T')]));
     }
 
     #[test]

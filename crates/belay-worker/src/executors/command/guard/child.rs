@@ -9,6 +9,7 @@ use rustix::io::FdFlags;
 use rustix::process::{Pid, Signal};
 
 use super::super::wire::{CannotStart, Program, ProgramFds};
+use super::signals;
 
 /// The number under which the program finds its progress descriptor.
 const PROGRESS_FD: i32 = 3;
@@ -51,7 +52,7 @@ fn spawn(program: &Program, fds: ProgramFds<OwnedFd>) -> io::Result<Pid> {
             return Err(io::Error::from_raw_os_error(libc::ESRCH));
         }
         rustix::io::fcntl_setfd(&progress, FdFlags::empty())?;
-        Ok(())
+        signals::unblock()
     };
     #[expect(unsafe_code, reason = "only the child itself can do these things")]
     // SAFETY: the guard has one thread, and the closure only makes system calls: no allocation, no lock.

@@ -6,22 +6,29 @@ use std::mem::MaybeUninit;
 use std::os::fd::{FromRawFd, OwnedFd};
 
 /// Default dispositions for all signals, and all of them blocked. Dispositions are what the program
-/// inherits (a daemon under `nohup` ignores HUP), blocking is what protects the guard; the program starts
-/// with an empty mask.
-#[expect(
-    unsafe_code,
-    reason = "signal masks and dispositions exist only in libc"
-)]
+/// inherits (a daemon under `nohup` ignores HUP), blocking is what protects the guard; the program gets an
+/// empty mask by [`unblock`].
+#[expect(unsafe_code, reason = "signal dispositions exist only in libc")]
 pub(super) fn shield() -> io::Result<()> {
     for signal in 1..=libc::SIGRTMAX() {
         // SAFETY: SIG_DFL installs no code. A number that cannot be set is refused by the call, and harmless.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
-    let mut all = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: `all` is writable and initialized by the first call before the second one reads it.
+    set_mask(libc::sigfillset)
+}
+
+/// Blocks nothing: for the program, between fork and exec. Only makes system calls.
+pub(super) fn unblock() -> io::Result<()> {
+    set_mask(libc::sigemptyset)
+}
+
+#[expect(unsafe_code, reason = "signal masks exist only in libc")]
+fn set_mask(fill: unsafe extern "C" fn(*mut libc::sigset_t) -> libc::c_int) -> io::Result<()> {
+    let mut mask = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: `mask` is writable, and `fill` initializes it before the second call reads it.
     let done = unsafe {
-        libc::sigfillset(all.as_mut_ptr());
-        libc::sigprocmask(libc::SIG_SETMASK, all.as_ptr(), std::ptr::null_mut())
+        fill(mask.as_mut_ptr());
+        libc::sigprocmask(libc::SIG_SETMASK, mask.as_ptr(), std::ptr::null_mut())
     };
     if done == 0 {
         Ok(())

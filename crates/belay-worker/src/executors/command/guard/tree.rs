@@ -80,8 +80,8 @@ mod tests {
 
     #[test]
     fn both_ways_find_the_same_tree() {
-        // Prints a line once the grandchild runs; the tree ends with the test, at the end of its input.
-        let script = "sh -c 'setsid sh -c \"echo up; read x\" <&3 & echo; wait' 3<&0 & read x";
+        // Prints a line once the grandchild runs; all end with the test, at the end of their input.
+        let script = "exec 3<&0; (setsid sh -c 'echo up; read x <&3' & wait) & read x <&3";
         let mut child = Command::new("sh")
             .args(["-c", script])
             .stdin(Stdio::piped())

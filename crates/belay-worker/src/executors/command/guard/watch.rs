@@ -268,7 +268,9 @@ impl<'a> Watch<'a> {
             // A process can still finish a fork after it was signalled; its child is listed before it is
             // seen standing still. So two pictures are needed, the later one without anything new.
             let is_done = was_still && !is_new;
-            was_still = found.iter().all(Process::is_still);
+            was_still = found
+                .iter()
+                .all(|process| process.is_still() || process.waits_for_still_child(found));
             if !was_still {
                 std::thread::sleep(Duration::from_millis(1));
             }

@@ -1,0 +1,119 @@
+//! Reading the body of a request.
+
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use actix_web::web::{self, Bytes};
+use belay_core::json::{self, JsonError};
+
+use super::{Fault, Members};
+use crate::blocking;
+
+/// 1 MiB: the limit of bodies that have no limit of their own.
+pub(crate) const MEBIBYTE: usize = 1 << 20;
+
+/// Above this many bytes a body is parsed away from the async threads.
+const LARGE: usize = 64 * 1024;
+
+/// Whether there must be a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Without one there is nothing to do.
+    Required,
+    /// None is as good as one without members.
+    Optional,
+}
+
+/// Reads a JSON body of at most `limit` bytes and takes what is wanted out of it.
+///
+/// The type is judged before the size, and both before the content.
+pub(crate) async fn read<T: Send + 'static>(
+    headers: &HeaderMap,
+    payload: web::Payload,
+    limit: usize,
+    need: Need,
+    take: fn(&mut Members<'_>) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let bytes = receive(headers, payload, limit).await;
+    if !matches!(&bytes, Ok(bytes) if bytes.is_empty() && need == Need::Optional) {
+        check_type(headers)?;
+    }
+    let bytes = bytes?;
+    if bytes.len() > LARGE {
+        blocking::compute(move || parse(&bytes, need, take)).await?
+    } else {
+        parse(&bytes, need, take)
+    }
+}
+
+async fn receive(
+    headers: &HeaderMap,
+    payload: web::Payload,
+    limit: usize,
+) -> Result<Bytes, Fault> {
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limit as u64) {
+        return Err(Fault::too_large(limit));
+    }
+    // What is received counts: a chunked body announces nothing.
+    match payload.to_bytes_limited(limit).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) => Err(Fault::malformed(format!(
+            "the body did not arrive whole: {error}"
+        ))),
+        Err(_) => Err(Fault::too_large(limit)),
+    }
+}
+
+fn check_type(headers: &HeaderMap) -> Result<(), Fault> {
+    if let Some(coding) = headers.get(CONTENT_ENCODING)
+        && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
+    {
+        return Err(Fault::unsupported_media_type(
+            "the body is compressed, which is not supported here; send it as it is",
+        ));
+    }
+    let Some(value) = headers.get(CONTENT_TYPE) else {
+        return Ok(());
+    };
+    let name = value
+        .to_str()
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
+    if name.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(Fault::unsupported_media_type(
+        "the body must be application/json; set the header Content-Type accordingly or leave it out",
+    ))
+}
+
+fn parse<T>(
+    bytes: &[u8],
+    need: Need,
+    take: fn(&mut Members<'_>) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut members = if bytes.is_empty() {
+        if need == Need::Required {
+            return Err(Fault::malformed("a JSON body is needed and there is none"));
+        }
+        Members::none()
+    } else {
+        let text = std::str::from_utf8(bytes)
+            .map_err(|e| Fault::malformed(format!("the body is not UTF-8: {e}")))?;
+        json::check(text).map_err(|e| match e {
+            JsonError::Malformed(why) => {
+                Fault::malformed(format!("the body is not acceptable as JSON: {why}"))
+            }
+            JsonError::TooLarge(_) => Fault::malformed(e.to_string()),
+        })?;
+        Members::of(text, "")?
+    };
+    let taken = take(&mut members)?;
+    members.end()?;
+    Ok(taken)
+}

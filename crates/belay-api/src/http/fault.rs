@@ -1,0 +1,209 @@
+//! Why a request was not answered as wished, in a form that every face can put into its own words.
+
+use std::any::Any;
+
+use actix_web::http::StatusCode;
+use belay_core::{Error, JobState};
+use serde_json::{Map, Value};
+
+/// What is wrong. Each face decides what that looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The path, the query, a header or the syntax of the body.
+    Malformed,
+    /// No credential, or none that works.
+    Unauthenticated,
+    /// The credential does not reach that far.
+    Forbidden,
+    /// No such thing, or not in that tenant.
+    NotFound,
+    /// The resource does not know that method.
+    MethodNotAllowed,
+    /// The client accepts nothing that could be answered.
+    NotAcceptable,
+    /// The state of the thing does not allow it.
+    Refused,
+    /// A key or a name is taken.
+    Conflict,
+    /// The body is too large.
+    TooLarge,
+    /// The body is of a type that is not read.
+    UnsupportedMediaType,
+    /// Well-formed, but with a value that is not allowed.
+    Invalid,
+    /// A defect.
+    Internal,
+    /// Too much at once.
+    Busy,
+    /// The database is away.
+    Unreachable,
+}
+
+impl Kind {
+    /// The status code that says it best.
+    pub(crate) const fn status(self) -> StatusCode {
+        match self {
+            Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::Refused | Self::Conflict => StatusCode::CONFLICT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Busy | Self::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+/// Why a request was not answered as wished.
+#[derive(Debug, Clone)]
+pub(crate) struct Fault {
+    pub(crate) kind: Kind,
+    /// For the person who reads it. Never names internals.
+    pub(crate) detail: String,
+    /// The member, parameter or header that is wrong.
+    pub(crate) field: Option<String>,
+    /// The state that refused.
+    pub(crate) state: Option<JobState>,
+    /// Value of the header `Allow`.
+    pub(crate) allow: Option<String>,
+    /// Whether a credential was given at all.
+    pub(crate) had_credential: bool,
+    /// Further members of the answer.
+    pub(crate) more: Map<String, Value>,
+    /// For the log only.
+    pub(crate) cause: Option<String>,
+}
+
+impl Fault {
+    fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+            field: None,
+            state: None,
+            allow: None,
+            had_credential: false,
+            more: Map::new(),
+            cause: None,
+        }
+    }
+
+    pub(crate) fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(Kind::Malformed, detail)
+    }
+
+    pub(crate) fn unauthenticated(detail: impl Into<String>, had_credential: bool) -> Self {
+        Self {
+            had_credential,
+            ..Self::new(Kind::Unauthenticated, detail)
+        }
+    }
+
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(Kind::Forbidden, detail)
+    }
+
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(Kind::NotFound, detail)
+    }
+
+    pub(crate) fn method_not_allowed(method: &str, allow: String) -> Self {
+        let method: String = method.chars().take(20).collect();
+        Self {
+            allow: Some(allow.clone()),
+            ..Self::new(
+                Kind::MethodNotAllowed,
+                format!("{method} is not possible here; possible are {allow}"),
+            )
+        }
+    }
+
+    pub(crate) fn not_acceptable(detail: impl Into<String>) -> Self {
+        Self::new(Kind::NotAcceptable, detail)
+    }
+
+    pub(crate) fn refused(detail: impl Into<String>, state: Option<JobState>) -> Self {
+        Self {
+            state,
+            ..Self::new(Kind::Refused, detail)
+        }
+    }
+
+    pub(crate) fn too_large(limit: usize) -> Self {
+        Self::new(
+            Kind::TooLarge,
+            format!("the body is larger than the {limit} bytes allowed here"),
+        )
+    }
+
+    pub(crate) fn unsupported_media_type(detail: impl Into<String>) -> Self {
+        Self::new(Kind::UnsupportedMediaType, detail)
+    }
+
+    pub(crate) fn invalid(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::new(Kind::Invalid, detail).field(field)
+    }
+
+    /// A defect. The cause goes to the log, the client gets the request id to ask about.
+    pub(crate) fn internal(cause: impl Into<String>) -> Self {
+        Self {
+            cause: Some(cause.into()),
+            ..Self::new(
+                Kind::Internal,
+                "something went wrong that should not have; the daemon's log has more under this request id",
+            )
+        }
+    }
+
+    pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let words = panic
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("no words");
+        Self::internal(format!("a handler panicked: {words}"))
+    }
+
+    pub(crate) fn field(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
+    /// Adds a member to the answer.
+    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.more.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        match error {
+            Error::Missing { .. } => Self::not_found(message),
+            Error::Refused { state, .. } => Self::refused(message, state),
+            Error::Invalid { field, .. } => Self::invalid(field, message),
+            Error::Conflict { .. } => Self::new(Kind::Conflict, message),
+            Error::Busy(_) => Self {
+                cause: Some(message),
+                ..Self::new(
+                    Kind::Busy,
+                    "the daemon is busy and nothing was changed; try again in a moment",
+                )
+            },
+            Error::Unreachable(_) => Self {
+                cause: Some(message),
+                ..Self::new(
+                    Kind::Unreachable,
+                    "the database cannot be reached now; try again in a moment",
+                )
+            },
+            Error::Database(_) => Self::internal(message),
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! What every face of the API does the same way: find the verb, ask who it is, read the body, answer, measure. What differs
+//! between faces (how an error looks, which media types there are) is in a [`Face`].
+
+mod accept;
+mod answer;
+mod body;
+mod call;
+mod catch;
+mod fault;
+mod members;
+mod prefer;
+mod query;
+mod request_id;
+mod routing;
+
+pub(crate) use accept::accepts_json;
+pub(crate) use answer::{Answer, json, no_content};
+pub(crate) use body::{MEBIBYTE, Need};
+pub(crate) use call::{Call, Request};
+pub(crate) use fault::{Fault, Kind};
+pub(crate) use members::Members;
+pub(crate) use prefer::wait_seconds;
+pub(crate) use query::Query;
+pub(crate) use request_id::RequestId;
+pub(crate) use routing::{Face, Resource, Verb, mount, unknown_route};

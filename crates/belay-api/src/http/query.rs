@@ -1,0 +1,90 @@
+//! The query string. A parameter that nobody knows is refused: a misspelt filter must not list, or touch, everything.
+
+use std::str::FromStr;
+
+use actix_web::web;
+
+use super::Fault;
+
+/// The parameters of a request, each known and given at most once.
+#[derive(Debug)]
+pub(crate) struct Query {
+    pairs: Vec<(String, String)>,
+}
+
+impl Query {
+    /// Reads a query string that may hold the parameters named.
+    pub(crate) fn parse(text: &str, known: &[&str]) -> Result<Self, Fault> {
+        let pairs = web::Query::<Vec<(String, String)>>::from_query(text)
+            .map_err(|e| Fault::malformed(format!("the query string cannot be read: {e}")))?
+            .into_inner();
+        for (i, (name, value)) in pairs.iter().enumerate() {
+            let shown: String = name.chars().take(60).collect();
+            if !known.contains(&name.as_str()) {
+                let may = match known {
+                    [] => "takes no parameters".to_owned(),
+                    known => format!("takes the parameters {}", known.join(", ")),
+                };
+                return Err(
+                    Fault::malformed(format!("unknown parameter {shown:?}; this {may}")).field(shown),
+                );
+            }
+            if pairs.iter().take(i).any(|(other, _)| other == name) {
+                return Err(Fault::malformed(format!("the parameter {name} stands twice")).field(shown));
+            }
+            if value.contains('\0') {
+                return Err(
+                    Fault::malformed(format!("the parameter {name} holds the character NUL")).field(shown),
+                );
+            }
+        }
+        Ok(Self { pairs })
+    }
+
+    /// A parameter as text; an empty one is as good as none.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.pairs
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
+    }
+
+    /// A parameter as a value. `what` says in the refusal what it must be.
+    pub(crate) fn value<T: FromStr>(&self, name: &str, what: &str) -> Result<Option<T>, Fault> {
+        let Some(text) = self.text(name) else {
+            return Ok(None);
+        };
+        text.parse().map(Some).map_err(|_| {
+            let shown: String = text.chars().take(60).collect();
+            Fault::malformed(format!("{name} is {shown:?}, it must be {what}")).field(name)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_decoded_and_typed() {
+        let query = Query::parse("a=x%20y&n=7&empty=", &["a", "n", "empty", "absent"]).unwrap();
+        assert_eq!(query.text("a"), Some("x y"));
+        assert_eq!(query.value::<i64>("n", "a number").unwrap(), Some(7));
+        assert_eq!((query.text("empty"), query.text("absent")), (None, None));
+        let fault = query.value::<i64>("a", "a number").unwrap_err();
+        assert_eq!(fault.detail, "a is \"x y\", it must be a number");
+    }
+
+    #[test]
+    fn what_is_unknown_or_twice_or_unstorable_is_refused() {
+        for text in ["b=1", "a=1&a=1", "a=1&A=1", "a=%00"] {
+            assert!(Query::parse(text, &["a"]).is_err(), "{text}");
+        }
+        let fault = Query::parse("stat=x", &["state"]).unwrap_err();
+        assert_eq!(
+            (fault.field.as_deref(), fault.detail.as_str()),
+            (Some("stat"), "unknown parameter \"stat\"; this takes the parameters state")
+        );
+    }
+}

@@ -1,0 +1,22 @@
+//! Who asks.
+
+use std::sync::Arc;
+
+use belay_core::ops::{Actor, Via};
+
+use crate::auth::Grant;
+
+/// Who asks, on which tenant, through which interface. The tenant is one that the key may touch.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) grant: Arc<Grant>,
+    pub(crate) tenant: i32,
+    pub(crate) via: Via,
+}
+
+impl Caller {
+    /// The name that goes on record: that of the API key.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor::new(&self.grant.name, self.via)
+    }
+}

@@ -1,0 +1,12 @@
+//! The use cases, as plain functions over the database and the caller. Every face calls the same ones: a face parses, maps
+//! words and shapes answers, and never reaches past this folder.
+
+mod caller;
+pub(crate) mod cancel;
+pub(crate) mod enqueue;
+pub(crate) mod house;
+pub(crate) mod keys;
+pub(crate) mod manage;
+pub(crate) mod read;
+
+pub(crate) use caller::Caller;

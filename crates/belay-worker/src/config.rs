@@ -1,0 +1,306 @@
+//! What a worker can be told.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use belay_core::ops::KindSpec;
+
+use crate::Backoff;
+use crate::error::WorkerError;
+use crate::executors::Executor;
+
+const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// Settings of a worker. [`WorkerConfig::new`] fills in the defaults.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// A name for people, 1 to 200 characters.
+    pub name: String,
+    /// Queues it serves; `None` for all.
+    pub queues: Option<Vec<String>>,
+    /// Heavy jobs at once, 0 to 10000; 32 by default.
+    pub slots: u32,
+    /// Light jobs claimed and not reported yet, 1 to 100000; 2000 by default.
+    pub light_window: usize,
+    /// Most jobs in one claim, 1 to 1000; 500 by default.
+    pub batch: i32,
+    /// How long the worker may be silent before others take its jobs, 1 s to 1 h and at least four beats; 15 s by default.
+    pub lease: Duration,
+    /// Time between heartbeats, from 10 ms; 1 s by default.
+    pub beat: Duration,
+    /// Longest time between two looks for work, 1 ms to 1 minute; 250 ms by default.
+    pub poll_max: Duration,
+    /// How long running jobs may go on after [`crate::Worker::drain`], up to 7 days; 30 s by default.
+    pub drain: Duration,
+    /// How long finished jobs and the record are kept.
+    pub retention: Retention,
+    /// What this worker can run.
+    pub kinds: Vec<KindConfig>,
+    /// Whether it takes part in the background duties: promoting, rescuing, sweeping, pruning.
+    pub duties: bool,
+    /// Whether it listens for notifications. Without, everything works a little later.
+    pub listen: bool,
+}
+
+/// How long things are kept. Whole partitions are dropped, so everything is kept up to a day (jobs) or a month (events) longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Finished jobs, from 1 hour; 30 days by default.
+    pub jobs: Duration,
+    /// The record, from 1 hour; 90 days by default.
+    pub events: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        Self {
+            jobs: DAY * 30,
+            events: DAY * 90,
+        }
+    }
+}
+
+/// A kind of job and how it is run.
+#[derive(Debug, Clone)]
+pub struct KindConfig {
+    /// What is registered for those who enqueue.
+    pub spec: KindSpec,
+    /// What runs it.
+    pub executor: Arc<dyn Executor>,
+    /// How long a failed attempt waits for the next.
+    pub backoff: Backoff,
+}
+
+impl KindConfig {
+    /// A kind in the queue `default`, priority 5, with 5 attempts, no timeout and the default backoff.
+    pub fn new(
+        name: impl Into<String>,
+        executor_name: impl Into<String>,
+        executor: Arc<dyn Executor>,
+    ) -> Self {
+        Self {
+            spec: KindSpec {
+                name: name.into(),
+                executor: executor_name.into(),
+                queue: "default".into(),
+                priority: 5,
+                max_attempts: 5,
+                timeout_s: None,
+                can_suspend: executor.can_suspend(),
+            },
+            executor,
+            backoff: Backoff::default(),
+        }
+    }
+}
+
+impl WorkerConfig {
+    /// The defaults, with the kinds that need no configuration.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            queues: None,
+            slots: 32,
+            light_window: 2000,
+            batch: 500,
+            lease: Duration::from_secs(15),
+            beat: Duration::from_secs(1),
+            poll_max: Duration::from_millis(250),
+            drain: Duration::from_secs(30),
+            retention: Retention::default(),
+            kinds: crate::builtin_kinds(),
+            duties: true,
+            listen: true,
+        }
+    }
+
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// [`WorkerError::Invalid`] for the first that is not allowed.
+    pub fn check(&self) -> Result<(), WorkerError> {
+        let length = self.name.chars().count();
+        if !(1..=200).contains(&length) || self.name.contains('\0') {
+            return Err(WorkerError::invalid(
+                "name",
+                format!(
+                    "name has {length} characters: it must have 1 to 200, and no NUL among them"
+                ),
+            ));
+        }
+        if self.queues.as_ref().is_some_and(Vec::is_empty) {
+            return Err(WorkerError::invalid(
+                "queues",
+                "queues is an empty list, so the worker would serve nothing: leave it out to serve all queues",
+            ));
+        }
+        range("slots", self.slots, 0, 10_000)?;
+        range("light_window", self.light_window, 1, 100_000)?;
+        range("batch", self.batch, 1, 1000)?;
+        self.check_times()?;
+        self.check_kinds()
+    }
+
+    fn check_times(&self) -> Result<(), WorkerError> {
+        let ms = Duration::from_millis;
+        let s = Duration::from_secs;
+        time("lease", self.lease, s(1), s(3600))?;
+        time("beat", self.beat, ms(10), s(900))?;
+        time("poll_max", self.poll_max, ms(1), s(60))?;
+        time("drain", self.drain, Duration::ZERO, s(7 * 24 * 3600))?;
+        time(
+            "retention.jobs",
+            self.retention.jobs,
+            s(3600),
+            Duration::MAX,
+        )?;
+        time(
+            "retention.events",
+            self.retention.events,
+            s(3600),
+            Duration::MAX,
+        )?;
+        if self.lease < self.beat * 4 {
+            return Err(WorkerError::invalid(
+                "lease",
+                format!(
+                    "lease is {:?} and beat is {:?}: a lease must be at least four beats long, so that a lost beat does not end it",
+                    self.lease, self.beat
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_kinds(&self) -> Result<(), WorkerError> {
+        let mut names = HashSet::new();
+        for kind in &self.kinds {
+            let name = &kind.spec.name;
+            if !names.insert(name) {
+                return Err(WorkerError::invalid(
+                    "kinds",
+                    format!("the kind {name:?} is there twice"),
+                ));
+            }
+            if kind.spec.can_suspend && !kind.executor.can_suspend() {
+                return Err(WorkerError::invalid(
+                    "kinds",
+                    format!(
+                        "the kind {name:?} says that its jobs can be suspended, but its executor cannot hold them still"
+                    ),
+                ));
+            }
+            if kind.backoff.base > kind.backoff.cap || kind.backoff.cap > YEAR {
+                return Err(WorkerError::invalid(
+                    "kinds",
+                    format!(
+                        "the backoff of kind {name:?} begins at {:?} and is capped at {:?}: the cap must not be below the beginning, nor above a year",
+                        kind.backoff.base, kind.backoff.cap
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn range<T: PartialOrd + std::fmt::Display>(
+    setting: &'static str,
+    value: T,
+    min: T,
+    max: T,
+) -> Result<(), WorkerError> {
+    if value < min || value > max {
+        return Err(WorkerError::invalid(
+            setting,
+            format!("{setting} is {value}, it must be from {min} to {max}"),
+        ));
+    }
+    Ok(())
+}
+
+fn time(
+    setting: &'static str,
+    value: Duration,
+    min: Duration,
+    max: Duration,
+) -> Result<(), WorkerError> {
+    if value < min {
+        return Err(WorkerError::invalid(
+            setting,
+            format!("{setting} is {value:?}, it must be at least {min:?}"),
+        ));
+    }
+    if value > max {
+        return Err(WorkerError::invalid(
+            setting,
+            format!("{setting} is {value:?}, it must be at most {max:?}"),
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(change: impl FnOnce(&mut WorkerConfig)) -> &'static str {
+        let mut config = WorkerConfig::new("test");
+        change(&mut config);
+        match config.check() {
+            Err(WorkerError::Invalid { setting, .. }) => setting,
+            other => panic!("not refused: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_accepted() {
+        WorkerConfig::new("test").check().unwrap();
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_by_name() {
+        assert_eq!(refused(|c| c.name.clear()), "name");
+        assert_eq!(refused(|c| c.queues = Some(Vec::new())), "queues");
+        assert_eq!(refused(|c| c.slots = 10_001), "slots");
+        assert_eq!(refused(|c| c.light_window = 0), "light_window");
+        assert_eq!(refused(|c| c.batch = 0), "batch");
+        assert_eq!(refused(|c| c.lease = Duration::from_millis(999)), "lease");
+        assert_eq!(refused(|c| c.lease = Duration::from_secs(3)), "lease");
+        assert_eq!(refused(|c| c.lease = Duration::from_secs(3601)), "lease");
+        assert_eq!(refused(|c| c.beat = Duration::ZERO), "beat");
+        assert_eq!(refused(|c| c.poll_max = Duration::ZERO), "poll_max");
+        assert_eq!(refused(|c| c.drain = Duration::MAX), "drain");
+        assert_eq!(
+            refused(|c| c.retention.jobs = Duration::ZERO),
+            "retention.jobs"
+        );
+        assert_eq!(
+            refused(|c| c.retention.events = Duration::ZERO),
+            "retention.events"
+        );
+    }
+
+    #[test]
+    fn kinds_must_be_sound() {
+        assert_eq!(refused(|c| c.kinds.extend(crate::builtin_kinds())), "kinds");
+        assert_eq!(
+            refused(|c| {
+                for kind in &mut c.kinds {
+                    kind.spec.can_suspend = true;
+                }
+            }),
+            "kinds"
+        );
+        assert_eq!(
+            refused(|c| {
+                for kind in &mut c.kinds {
+                    kind.backoff.cap = Duration::ZERO;
+                }
+            }),
+            "kinds"
+        );
+    }
+}

@@ -1,0 +1,25 @@
+//! Where a job comes from and what runs it: one value per line, shared by all its jobs.
+
+use std::sync::Arc;
+
+use belay_core::ops::Line;
+use belay_metrics::Lane;
+
+use crate::Backoff;
+use crate::executors::Executor;
+
+/// How jobs of one kind are run.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    pub(crate) executor: Arc<dyn Executor>,
+    pub(crate) backoff: Backoff,
+    pub(crate) light: bool,
+}
+
+/// A line, the kind of its jobs and their counters.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) line: Line,
+    pub(crate) kind: Arc<Kind>,
+    pub(crate) lane: Lane,
+}
