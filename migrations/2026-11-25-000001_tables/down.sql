@@ -8,8 +8,6 @@ drop table belay.job_event;
 drop table belay.job_done;
 drop table belay.job;
 drop function belay.done_shape(belay.job_state, belay.job_state, timestamptz, text, text, belay.cancel_rung, timestamptz, bigint);
-drop function belay.job_shape(belay.job_state, bigint, bigint, timestamptz, timestamptz, boolean, timestamptz, timestamptz, text, text, bigint,
-  smallint, smallint, smallint, integer);
 drop table belay.sleeper;
 drop table belay.worker;
 drop table belay.line;

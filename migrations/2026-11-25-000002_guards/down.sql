@@ -5,11 +5,11 @@ drop trigger job_first_cancel on belay.job;
 drop trigger job_first_start on belay.job;
 drop trigger job_fence on belay.job;
 drop trigger job_identity on belay.job;
-drop trigger job_transition on belay.job;
+drop trigger job_guard on belay.job;
 drop trigger job_created on belay.job;
 drop function belay.ensure_partitions(integer);
 drop function belay.ensure_partition(text, text, date, date);
 drop function belay.refuse_rewrite();
-drop function belay.refuse_transition();
+drop function belay.job_guard();
 drop function belay.transitions();
 -- The partitions hold data; they go with their tables.

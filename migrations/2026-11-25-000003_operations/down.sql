@@ -8,7 +8,6 @@ drop function belay.check_ranges(smallint, integer);
 drop function belay.check_payload(jsonb);
 drop function belay.known_kind(text);
 drop function belay.ensure_line(text, text, smallint);
-drop trigger job_wake on belay.job;
 drop function belay.wake();
 drop function belay.job_key(bigint, timestamptz);
 drop function belay.job_uid(bigint, timestamptz);

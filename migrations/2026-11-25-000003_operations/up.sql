@@ -18,18 +18,16 @@ as $$
   select lpad(to_hex(floor(extract(epoch from p_created_at))::bigint), 8, '0') || lpad(to_hex(p_id), 16, '0')
 $$;
 
--- Workers that sleep are woken by a notification; while nobody sleeps nobody pays for one.
-create function belay.wake() returns trigger language plpgsql
+-- Workers that sleep are woken by a notification; while nobody sleeps nobody pays for one. Whoever makes a job calls this in
+-- the same transaction. A row that is inserted by hand is found by the next poll.
+create function belay.wake() returns void language plpgsql
 set search_path = pg_catalog, belay, pg_temp
 as $$
 begin
   if exists (select from belay.sleeper) then
     perform pg_notify('belay', 'wake');
   end if;
-  return null;
 end $$;
-
-create trigger job_wake after insert on belay.job for each statement execute function belay.wake();
 
 -- Makes sure that a line exists before a job stands in it. The first job of a new line registers it, and other first
 -- jobs of the same line wait until that transaction ends.
@@ -102,16 +100,34 @@ create function belay.op_enqueue(
   p_actor text, p_via text, out id bigint, out existed boolean)
 language plpgsql volatile
 set search_path = pg_catalog, belay, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
-  -- Everything that must exist already, in one look: the kind with its defaults, the tenant and the line.
-  q text; prio smallint; attempts smallint; timeout integer; tenant_known boolean; line_known boolean;
-  due timestamptz := coalesce(p_run_at, now());
-  s belay.job_state := case when p_open then 'open' when p_run_at > now() then 'scheduled' else 'queued' end;
-  print bytea;
-  seen belay.idempotency;
+  q text; prio smallint; attempts smallint; timeout integer; tenant_known boolean; line_known boolean; asleep boolean;
+  due timestamptz; s belay.job_state; print bytea; seen belay.idempotency;
 begin
+  -- The ordinary job, in one statement: everything it needs exists already. Whatever does not go through here is looked at
+  -- step by step below, for the sake of the answer.
+  if p_idempotency_key is null and p_unique_key is null and p_run_at is null and not p_open then
+    insert into belay.job (ticket, run_at, tenant, state, timeout_s, priority, max_attempts, queue, kind, created_by, created_via, payload)
+    select nextval('belay.ticket'), now(), p_tenant, 'queued', coalesce(p_timeout_s, k.timeout_s), l.priority, coalesce(p_max_attempts, k.max_attempts),
+           l.queue, k.name, p_actor, p_via, p_payload
+    from belay.kind k
+    join belay.line l on l.queue = coalesce(p_queue, k.queue) and l.kind = k.name and l.priority = coalesce(p_priority, k.priority)
+    where k.name = p_kind and exists (select from belay.tenant t where t.id = p_tenant) and pg_column_size(p_payload) <= 1048576
+      and (p_max_attempts is null or p_max_attempts between 1 and 1000) and (p_timeout_s is null or p_timeout_s between 1 and 31536000)
+    returning job.id, false, exists (select from belay.sleeper) into id, existed, asleep;
+    if found then
+      if asleep then
+        perform pg_notify('belay', 'wake');
+      end if;
+      return;
+    end if;
+  end if;
+
+  due := coalesce(p_run_at, now());
+  s := case when p_open then 'open' when p_run_at > now() then 'scheduled' else 'queued' end;
   select coalesce(p_queue, k.queue), coalesce(p_priority, k.priority), coalesce(p_max_attempts, k.max_attempts), coalesce(p_timeout_s, k.timeout_s),
          exists (select from belay.tenant t where t.id = p_tenant),
          exists (select from belay.line l where l.queue = coalesce(p_queue, k.queue) and l.kind = p_kind and l.priority = coalesce(p_priority, k.priority))
@@ -172,6 +188,7 @@ begin
                              created_by, created_via, payload)
       values (op_enqueue.id, case when s = 'queued' then nextval('belay.ticket') end, due, null, p_tenant, s, timeout, prio, attempts,
               s = 'open', q, p_kind, p_actor, p_via, p_payload);
+      perform belay.wake();
       return;
     end if;
     insert into belay.job (id, ticket, run_at, tenant, state, timeout_s, priority, max_attempts, upload, queue, kind,
@@ -180,6 +197,7 @@ begin
             s = 'open', q, p_kind, p_actor, p_via, p_unique_key, p_payload)
     on conflict (tenant, unique_key) where unique_key is not null do nothing;
     if found then
+      perform belay.wake();
       return;
     end if;
     -- Somebody holds the key. Look again in a younger statement: the holder may have finished in between, then try anew.
@@ -238,6 +256,7 @@ begin
        join belay.kind k on k.name = x.kind
   order by x.ukey nulls first, x.ord
   on conflict (tenant, unique_key) where unique_key is not null do nothing;
+  perform belay.wake();
   if n > 0 and not exists (select from unnest(p_unique_keys) u (k) where u.k is not null) then
     return query select i.o::integer, i.i, false from unnest(ids) with ordinality i (i, o);
     return;
@@ -407,6 +426,7 @@ begin
     outcome := 'unique_key_taken';
     return;
   end if;
+  perform belay.wake();
   insert into belay.job_event (job, tenant, attempt, event, was, state, actor, via, reason, detail)
   values (f.id, f.tenant, f.attempt, 'retried', f.state, f.state, p_actor, p_via, p_reason, jsonb_build_object('job', id));
   outcome := 'retried';

@@ -11,6 +11,7 @@ mod openapi;
 mod probes;
 mod service;
 mod state;
+mod time;
 
 pub use auth::scope::{Scope, UnknownScope};
 pub use builder::{AdminApi, AdminApiBuilder, BuildError, Page};

@@ -1,2 +1,32 @@
-//! belay-worker
+#![doc = include_str!("../README.md")]
+
+mod attempt;
+mod backoff;
+mod bell;
+mod clock;
+mod conductor;
+mod config;
+mod dispatcher;
+mod duties;
+mod error;
 pub mod executors;
+mod floors;
+mod heartbeat;
+mod lease;
+mod link;
+mod listener;
+mod pace;
+mod phase;
+mod report;
+mod shared;
+mod source;
+mod threads;
+mod watchdog;
+mod worker;
+
+pub use backoff::Backoff;
+pub use config::{KindConfig, Retention, WorkerConfig};
+pub use duties::DutyStatus;
+pub use error::WorkerError;
+pub use executors::builtin::builtin_kinds;
+pub use worker::{Worker, WorkerStatus};

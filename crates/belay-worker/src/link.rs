@@ -46,6 +46,14 @@ impl Link {
         }
     }
 
+    /// Connects if that is needed, so that a later [`Error::Unreachable`] is one of a connection that was there.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`].
+    pub(crate) fn connect(&mut self) -> Result<()> {
+        self.session().map(drop)
+    }
+
     /// Runs `f` on the session. [`Error::Unreachable`] means that the connection is gone, and that what `f` sent last may or
     /// may not have happened.
     ///

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use belay_core::ops::Line;
 use belay_metrics::Lane;
 
 use crate::Backoff;
@@ -16,10 +15,9 @@ pub(crate) struct Kind {
     pub(crate) light: bool,
 }
 
-/// A line, the kind of its jobs and their counters.
+/// The kind of a line's jobs, and their counters.
 #[derive(Debug)]
 pub(crate) struct Source {
-    pub(crate) line: Line,
     pub(crate) kind: Arc<Kind>,
     pub(crate) lane: Lane,
 }

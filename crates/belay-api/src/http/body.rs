@@ -27,7 +27,7 @@ pub(crate) enum Need {
 /// The type is judged before the size, and both before the content.
 pub(crate) async fn read<T: Send + 'static>(
     headers: &HeaderMap,
-    payload: web::Payload,
+    payload: Option<web::Payload>,
     limit: usize,
     need: Need,
     take: fn(&mut Members<'_>) -> Result<T, Fault>,
@@ -46,7 +46,7 @@ pub(crate) async fn read<T: Send + 'static>(
 
 async fn receive(
     headers: &HeaderMap,
-    payload: web::Payload,
+    payload: Option<web::Payload>,
     limit: usize,
 ) -> Result<Bytes, Fault> {
     let announced = headers
@@ -55,6 +55,9 @@ async fn receive(
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(Fault::too_large(limit));
     }
+    let Some(payload) = payload else {
+        return Ok(Bytes::new());
+    };
     // What is received counts: a chunked body announces nothing.
     match payload.to_bytes_limited(limit).await {
         Ok(Ok(bytes)) => Ok(bytes),

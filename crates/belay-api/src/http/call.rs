@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, web};
 use belay_core::id::JobRef;
+use belay_core::ops::Via;
 use belay_core::{Db, Error, JobState};
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -14,7 +15,6 @@ use crate::auth::{self, Grant, Scope};
 use crate::blocking;
 use crate::service::{self, Caller};
 use crate::state::Inner;
-use belay_core::ops::Via;
 
 /// Pauses between two looks at a job somebody waits for.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -24,7 +24,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 pub(crate) struct Request {
     pub(crate) api: Arc<Inner>,
     pub(crate) http: HttpRequest,
-    pub(super) payload: web::Payload,
+    /// Taken by whoever reads the body.
+    pub(super) payload: Option<web::Payload>,
     pub(crate) via: Via,
 }
 
@@ -100,10 +101,7 @@ impl Call {
         need: Need,
         take: fn(&mut Members<'_>) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let payload = std::mem::replace(
-            &mut self.request.payload,
-            web::Payload(actix_web::dev::Payload::None),
-        );
+        let payload = self.request.payload.take();
         body::read(self.request.headers(), payload, limit, need, take).await
     }
 

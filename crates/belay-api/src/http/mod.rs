@@ -18,7 +18,7 @@ pub(crate) use answer::{Answer, json, no_content};
 pub(crate) use body::{MEBIBYTE, Need};
 pub(crate) use call::{Call, Request};
 pub(crate) use fault::{Fault, Kind};
-pub(crate) use members::Members;
+pub(crate) use members::{Members, shorten};
 pub(crate) use prefer::wait_seconds;
 pub(crate) use query::Query;
 pub(crate) use request_id::RequestId;

@@ -167,7 +167,7 @@ async fn dispatch(
     let request = Request {
         api,
         http,
-        payload,
+        payload: Some(payload),
         via: face.via,
     };
     match verb.handler {

@@ -113,9 +113,7 @@ pub enum SignalState {
 pub fn signals(conn: &mut PgConnection, worker: i64) -> Result<Vec<Signal>> {
     let rows = stmt::<(BigInt, Integer, sql::JobState, Nullable<Text>)>(
         "-- signals
-         select id, fence, state, cancel_reason from belay.job where cancel_at is not null and worker = $1
-         union all
-         select id, fence, state, null from belay.job where suspended_at is not null and worker = $1",
+         select id, fence, state, cancel_reason from belay.job where (cancel_at is not null or suspended_at is not null) and worker = $1",
     )
     .bind::<BigInt, _>(worker)
     .load::<(i64, i32, JobState, Option<String>)>(conn)?;

@@ -5,15 +5,28 @@
 
 mod common;
 
+mod cancel;
+mod cancel_chunk;
+mod cancel_many;
+mod cancel_races;
+mod cancel_vs_everything;
 mod catalog;
 mod claim;
 mod complete;
 mod enqueue;
 mod enqueue_many;
 mod enqueue_refused;
+mod force_cancel;
 mod guards;
 mod keys;
 mod migrations;
+mod output;
 mod settle;
 mod settle_odd;
+mod sql_attack;
+mod sql_errors;
+mod sql_functions;
+mod sql_transactions;
 mod state_table;
+mod timeline;
+mod uploads;

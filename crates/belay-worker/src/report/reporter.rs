@@ -11,7 +11,7 @@ use belay_core::{Error, Result};
 
 use super::item::{Batch, Item};
 use super::queue::{Leftovers, Work};
-use super::save::Rows;
+use super::save::{Rows, last_words};
 use super::send::{Answer, send};
 use super::tally::Tally;
 use crate::link::Link;
@@ -94,14 +94,14 @@ impl Reporter {
     }
 
     fn send(&mut self, batch: &Batch, suspect: bool) -> Result<Vec<Answer>> {
-        let has_words = batch.items.iter().any(|item| item.job.is_some());
-        // Two threads must not write older output after newer.
-        let _order = has_words.then(|| {
-            self.shared
+        if batch.items.iter().any(|item| item.job.is_some()) {
+            let _order = self
+                .shared
                 .saving
                 .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-        });
+                .unwrap_or_else(PoisonError::into_inner);
+            self.link.run(|session| last_words(session, batch))?;
+        }
         self.link.run(|session| send(session, batch, suspect))
     }
 
@@ -119,7 +119,15 @@ impl Reporter {
                     let parked = single(&batch.registration, item);
                     leftovers.parked.push((SUSPENDED_WAIT, parked));
                 }
-                Answer::Changed => again.push(item),
+                Answer::Changed if item.tries < 3 => {
+                    item.tries += 1;
+                    again.push(item);
+                }
+                Answer::Changed => {
+                    tally.parked(&mut item);
+                    let parked = single(&batch.registration, item);
+                    leftovers.parked.push((wait_after(1), parked));
+                }
             }
         }
         if !again.is_empty() {
@@ -200,5 +208,5 @@ fn wait_after(tries: u8) -> Duration {
     (Duration::from_millis(100) * 2_u32.pow(doublings)).min(MAX_WAIT)
 }
 
-/// Held by whoever writes output.
+/// Held by whoever takes and writes output, so that nothing older is written after something newer.
 pub(crate) type Saving = Mutex<()>;

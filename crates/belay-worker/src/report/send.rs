@@ -2,13 +2,11 @@
 
 use std::collections::HashMap;
 
-use belay_core::db::Session;
 use belay_core::ops::{self, Report, Settled};
-use belay_core::{Error, JobState, Result};
+use belay_core::{Error, JobState, Result, Session};
 use diesel::connection::SimpleConnection;
 
 use super::item::Batch;
-use super::save;
 
 /// What became of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,12 +24,11 @@ pub(crate) enum Answer {
 /// How long a suspect may wait for a lock, in milliseconds. Long enough for a transaction that is about to commit.
 const SHORT_WAIT: &str = "set local lock_timeout = '25ms'";
 
-/// Sends a batch; one answer per report, in order. What the attempts have shown last is written before.
+/// Sends a batch; one answer per report, in order.
 ///
 /// # Errors
 /// Those of the database. Nothing was settled then, unless the connection was lost.
 pub(crate) fn send(session: &mut Session, batch: &Batch, suspect: bool) -> Result<Vec<Answer>> {
-    save::last_words(session, batch)?;
     if batch.is_success() {
         successes(session, batch, suspect)
     } else {

@@ -117,9 +117,10 @@ async fn output_is_bounded_and_cleaned() {
 #[tokio::test]
 async fn output_is_shown_while_the_program_runs_and_not_too_often() {
     let (_folder, path, text) = flag();
-    let started = Job::sh(r#"echo hello; while [ ! -e "$FLAG" ]; do echo .; done; echo bye"#)
-        .env("FLAG", text)
-        .start();
+    let started =
+        Job::sh(r#"echo hello; while [ ! -e "$FLAG" ]; do echo .; sleep 0.01; done; echo bye"#)
+            .env("FLAG", text)
+            .start();
     let before = std::time::Instant::now();
     started.says("hello").await;
     until("several showings", || started.sink.outputs().len() >= 5).await;

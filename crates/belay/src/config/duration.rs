@@ -10,8 +10,9 @@ use super::ConfigError;
 
 /// Reads a duration. `10` alone is refused: nobody could tell its unit.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text.trim())
-        .map_err(|_| format!("{text:?} is not a duration; write for example \"10s\", \"1h 30m\" or \"7d\""))
+    humantime::parse_duration(text.trim()).map_err(|_| {
+        format!("{text:?} is not a duration; write for example \"10s\", \"1h 30m\" or \"7d\"")
+    })
 }
 
 struct Words;
@@ -74,7 +75,12 @@ mod tests {
 
     #[test]
     fn usual_spellings() {
-        for (text, seconds) in [("10s", 10), ("1h 30m", 5400), ("7d", 604_800), (" 2min ", 120)] {
+        for (text, seconds) in [
+            ("10s", 10),
+            ("1h 30m", 5400),
+            ("7d", 604_800),
+            (" 2min ", 120),
+        ] {
             assert_eq!(parse(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
         assert_eq!(parse("250ms"), Ok(Duration::from_millis(250)));

@@ -77,7 +77,7 @@ fn find(table: &DeTable<'_>, member: &str) -> Option<usize> {
         .iter()
         .filter(|(key, _)| {
             member
-                .strip_prefix(&***key.get_ref())
+                .strip_prefix(&**key.get_ref())
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         })
         .max_by_key(|(key, _)| key.get_ref().len())?;

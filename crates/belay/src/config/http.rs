@@ -2,15 +2,16 @@
 
 use std::net::SocketAddr;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
 
-use super::ConfigError;
+use super::{ConfigError, parse_address};
 
 /// The HTTP server.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
     /// Address and port (`BELAY_LISTEN`). Port 0 takes any free one, which `<data dir>/address` then names.
+    #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
     /// Threads that read requests and write answers, 1 to 256.
     pub threads: usize,
@@ -41,4 +42,9 @@ impl Http {
             format!("{} is out of range; it must be from 1 to 256", self.threads),
         ))
     }
+}
+
+fn address<'de, D: Deserializer<'de>>(reader: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(reader)?;
+    parse_address(&text).map_err(D::Error::custom)
 }

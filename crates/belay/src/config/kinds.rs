@@ -126,6 +126,7 @@ impl Kind {
         kind.backoff = Backoff {
             base: self.backoff,
             cap: self.backoff_max,
+            ..Backoff::default()
         };
         Ok(kind)
     }

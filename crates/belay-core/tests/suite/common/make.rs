@@ -8,6 +8,7 @@ use belay_core::ops::{
     self, Actor, CancelLimit, Claimed, Line, LineFloor, NewJob, NewWorker, Outcome, Report, Rung,
     Settled, Verdict, Via,
 };
+use belay_testkit::TestDb;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 
@@ -15,6 +16,14 @@ use super::run;
 
 /// The tenant of ordinary tests.
 pub(crate) const TENANT: i32 = 1;
+
+/// A connection with the rights of the programs that use the SQL functions.
+#[track_caller]
+pub(crate) fn as_client(db: &TestDb) -> PgConnection {
+    let mut conn = db.conn();
+    run(&mut conn, "set role belay_client");
+    conn
+}
 
 /// Who acts in tests.
 pub(crate) fn me() -> Actor {

@@ -5,11 +5,11 @@ mod make;
 mod wait;
 
 pub(crate) use ask::{
-    Refusal, count, counts, events, facts, job, refusal, refused, run, state, text, texts,
+    count, counts, events, facts, job, refusal, refused, run, state, text, texts,
 };
 pub(crate) use make::{
-    Made, TENANT, claim, claim_from, claim_one, enqueue, enqueue_n, fail, fail_for_good, held,
-    in_an_hour, killed, let_lease_run_out, make, make_from, me, new_job, new_with, on_line,
+    Made, TENANT, as_client, claim, claim_from, claim_one, enqueue, enqueue_n, fail, fail_for_good,
+    held, in_an_hour, killed, let_lease_run_out, make, make_from, me, new_job, new_with, on_line,
     register, report, snooze, stopped, with_key,
 };
 pub(crate) use wait::{pid, until_blocked};

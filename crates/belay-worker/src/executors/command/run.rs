@@ -104,7 +104,7 @@ struct Session {
 impl Session {
     fn new(
         settings: Arc<CommandSettings>,
-        attempt: Attempt,
+        mut attempt: Attempt,
         run: String,
         launched: Launched,
     ) -> Self {
@@ -117,7 +117,7 @@ impl Session {
             stderr,
             progress,
         } = launched;
-        let payload = attempt.payload.clone().into_bytes();
+        let payload = std::mem::take(&mut attempt.payload).into_bytes();
         let limit = settings.output_limit;
         Self {
             streams: Streams::new(stdin, payload, stdout, stderr, progress, limit),

@@ -47,6 +47,8 @@ fn guard(socket: BorrowedFd<'_>) -> io::Result<()> {
     }
     signals::shield()?;
     signals::close_inherited();
+    // Started as /proc/self/exe it would be listed under the name "exe".
+    let _ = rustix::thread::set_name(c"belay-guard");
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let Some((program, fds)) = wire::receive(socket)? else {
         return Ok(());

@@ -1,0 +1,119 @@
+//! `GET /belay/v1/jobs`
+
+use std::str::FromStr;
+
+use actix_web::http::{Method, StatusCode};
+use belay_core::JobState;
+use belay_core::query::{JobFilter, MAX_PAGE};
+
+use crate::auth::Scope;
+use crate::http::{Answer, Call, Fault, Query, Verb, json};
+use crate::native::v1::wire;
+use crate::service;
+
+/// Jobs on a page when the caller does not say.
+const USUAL_PAGE: i64 = 50;
+
+pub(crate) fn verb() -> Verb {
+    Verb::keyed(Method::GET, Scope::Read, |call| Box::pin(list_jobs(call)))
+}
+
+/// List jobs
+///
+/// Newest first. Follow `next` to walk through all of them: every job that exists throughout the walk is met exactly once, also when it
+/// finishes meanwhile.
+#[utoipa::path(
+    get, path = "/belay/v1/jobs", tag = "jobs",
+    params(
+        ("state" = Option<String>, Query, description = "Only jobs in these states, separated by commas", example = "running,cancelling"),
+        ("queue" = Option<String>, Query, description = "Only jobs of this queue"),
+        ("kind" = Option<String>, Query, description = "Only jobs of this kind"),
+        ("limit" = Option<i64>, Query, description = "Jobs on a page; 50 when left out", minimum = 1, maximum = 500),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+    ),
+    responses((status = 200, description = "A page of jobs; the last page may be empty", body = wire::Jobs)),
+)]
+pub(crate) async fn list_jobs(call: Call) -> Answer {
+    let query = call.query(&["state", "queue", "kind", "tenant", "limit", "cursor"])?;
+    let limit = limit(&query)?;
+    let filter = JobFilter {
+        tenant: None,
+        states: states(&query)?,
+        queue: query.text("queue").map(ToOwned::to_owned),
+        kind: query.text("kind").map(ToOwned::to_owned),
+        before: query
+            .value("cursor", "the `next` of another page")?
+            .map(|Cursor(id)| id),
+    };
+    let caller = call.caller(&query).await?;
+    let seen = call
+        .request
+        .database(move |db| service::read::list(db, &caller, &filter, limit))
+        .await?;
+    let next = seen
+        .last()
+        .filter(|_| seen.len() as i64 >= limit)
+        .map(|last| Cursor(last.job.id).to_string());
+    let jobs = seen
+        .into_iter()
+        .map(wire::Job::try_from)
+        .collect::<Result<Vec<_>, Fault>>()?;
+    json(StatusCode::OK, &wire::Jobs { jobs, next })
+}
+
+fn limit(query: &Query) -> Result<i64, Fault> {
+    let what = format!("a number from 1 to {MAX_PAGE}");
+    let limit = query.value("limit", &what)?.unwrap_or(USUAL_PAGE);
+    if (1..=MAX_PAGE).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(Fault::malformed(format!("limit is {limit}, it must be {what}")).field("limit"))
+}
+
+fn states(query: &Query) -> Result<Vec<JobState>, Fault> {
+    let Some(words) = query.text("state") else {
+        return Ok(Vec::new());
+    };
+    words
+        .split(',')
+        .map(|word| word.trim().parse())
+        .collect::<Result<_, belay_core::state::UnknownState>>()
+        .map_err(|e| Fault::malformed(e.to_string()).field("state"))
+}
+
+/// Where a page begins: below this id. Written so that nobody mistakes it for an id to count with.
+#[derive(Debug, PartialEq, Eq)]
+struct Cursor(i64);
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "p{:016x}", self.0)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let digits = text.strip_prefix('p').filter(|d| d.len() == 16).ok_or(())?;
+        let id = i64::from_str_radix(digits, 16).map_err(|_| ())?;
+        let cursor = Self(id);
+        // One spelling only.
+        (id > 0 && cursor.to_string() == text).then_some(cursor).ok_or(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_turn_back_and_nothing_else_is_one() {
+        for id in [1, 77, i64::MAX] {
+            assert_eq!(Cursor(id).to_string().parse(), Ok(Cursor(id)));
+        }
+        for text in ["", "p", "1", "p0000000000000000", "pffffffffffffffff", "p+000000000000001", "p000000000000004D"] {
+            assert_eq!(text.parse::<Cursor>(), Err(()), "{text}");
+        }
+    }
+}

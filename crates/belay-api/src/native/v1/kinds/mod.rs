@@ -1,0 +1,3 @@
+//! Kinds.
+
+pub(super) mod list;

@@ -1,0 +1,4 @@
+//! Tenants.
+
+pub(super) mod create;
+pub(super) mod list;

@@ -1,0 +1,3 @@
+//! Workers.
+
+pub(super) mod list;

@@ -1,0 +1,17 @@
+//! The API as its clients meet it: over a real socket, on a real database.
+
+mod support;
+
+mod admin;
+mod auth;
+mod bad_input;
+mod cancel;
+mod concurrency;
+mod enqueue;
+mod http_rules;
+mod jobs;
+mod mounted_in_host;
+mod openapi;
+mod outage;
+mod probes;
+mod tenants;

@@ -1,0 +1,12 @@
+//! Attempts: what was claimed and runs here.
+
+mod control;
+mod drive;
+mod held;
+mod shown;
+mod start;
+mod verdict;
+
+pub(crate) use held::{Held, HeldJob, Key, Wishes};
+pub(crate) use shown::Unsaved;
+pub(crate) use start::start;

@@ -1,0 +1,433 @@
+//! The thread that claims jobs and starts them.
+//!
+//! Light kinds are claimed in batches and mostly run on the spot; heavy ones only as many as there are free slots, so that
+//! the claim is the start gate. Each has its own pace. The rest is about asking the database as little as possible.
+
+mod orphans;
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use belay_core::db::Role;
+use belay_core::ops::{self, Claimed, Line, LineFloor};
+use belay_core::{Error, Result};
+
+use crate::attempt;
+use crate::bell::{CHANGE, HINT, ROOM, SWEPT};
+use crate::floors::Floors;
+use crate::lease::Registration;
+use crate::link::Link;
+use crate::pace::{Hearing, Load, Pace, Yield};
+use crate::report;
+use crate::shared::{Phase, Shared};
+use crate::source::Source;
+use orphans::Doubt;
+
+/// How often the lines are read again, and dormant ones asked for work.
+const LINES: Duration = Duration::from_secs(1);
+/// How often the last ticket is read at most, to move the floors of empty lines.
+const TICKET: Duration = Duration::from_millis(100);
+/// Longest wait for anything.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Jobs of one weight.
+struct Lane {
+    light: bool,
+    pace: Pace,
+    /// Whether the last claim was not full, so that the next may be empty.
+    short: bool,
+    /// When the last ticket was read.
+    asked: Option<Instant>,
+    /// Whether it could claim but for want of room.
+    blocked: bool,
+}
+
+/// What a claim brought.
+#[derive(Default)]
+struct Claim {
+    jobs: Vec<Claimed>,
+    got: Yield,
+    /// Lines that gave nothing and whose floor is far behind, and the last ticket known before.
+    empty_lines: Option<(Vec<LineFloor>, i64)>,
+}
+
+pub(crate) struct Dispatcher {
+    shared: Arc<Shared>,
+    link: Link,
+    lanes: [Lane; 2],
+    load: Load,
+    sources: HashMap<Line, Arc<Source>>,
+    /// The registration that is registered as a sleeper.
+    asleep: Option<i64>,
+    next_lines: Instant,
+    /// Whether a notification has asked for this round.
+    hinted: bool,
+    doubt: Option<Doubt>,
+}
+
+impl Dispatcher {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        let now = Instant::now();
+        let lane = |light| Lane {
+            light,
+            pace: Pace::new(shared.config.poll_max, now),
+            short: true,
+            asked: None,
+            blocked: false,
+        };
+        Self {
+            shared: Arc::clone(shared),
+            link: Link::new(&shared.db, Role::Hot, Duration::from_secs(2)),
+            lanes: [lane(true), lane(false)],
+            load: Load::default(),
+            sources: HashMap::new(),
+            asleep: None,
+            next_lines: now,
+            hinted: false,
+            doubt: None,
+        }
+    }
+
+    /// Works until the worker stops claiming.
+    pub(crate) fn run(mut self) {
+        while self.shared.phase.now() == Phase::Work {
+            let registration = self.shared.current();
+            if !self.shared.check(&registration) {
+                // The heartbeat registers anew and rings.
+                self.wait(LOOK);
+                continue;
+            }
+            let wait = match self.round(&registration) {
+                Ok(wait) => wait,
+                Err(Error::Unreachable(_)) => {
+                    self.asleep = None;
+                    self.link.retry_in()
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "looking for work failed; it is tried again");
+                    Duration::from_millis(250)
+                }
+            };
+            self.wait(wait);
+        }
+        if let Some(id) = self.asleep {
+            // So that enqueuers pay for no notification that nobody needs. The end of the lease does the same.
+            let _ = self.link.run(|s| s.run(|conn| ops::wake(conn, id)));
+        }
+    }
+
+    /// One look at everything that is due. Answers how long to wait.
+    fn round(&mut self, registration: &Arc<Registration>) -> Result<Duration> {
+        self.link.connect()?;
+        self.resolve_doubt(registration)?;
+        let now = Instant::now();
+        if now >= self.next_lines {
+            self.read_lines()?;
+            self.wake_dormant()?;
+            self.next_lines = now + LINES;
+        }
+        let (mut looked, mut got) = (false, 0);
+        for index in 0..self.lanes.len() {
+            if let Some(n) = self.serve(index, registration)? {
+                looked = true;
+                got += n;
+            }
+        }
+        if std::mem::take(&mut self.hinted) && looked && got == 0 {
+            self.follow_hint()?;
+        }
+        if got > 0 {
+            self.load.fruitful(Instant::now());
+        }
+        self.sleep_or_wake(registration)?;
+        Ok(self.next_look().saturating_duration_since(Instant::now()))
+    }
+
+    fn next_look(&self) -> Instant {
+        let lanes = self
+            .lanes
+            .iter()
+            .filter(|lane| !lane.blocked)
+            .map(|lane| lane.pace.next());
+        let doubt = self.doubt.as_ref().map(Doubt::next);
+        lanes.chain(doubt).fold(self.next_lines, Instant::min)
+    }
+
+    /// Waits for a bell, and lets everything be looked at that may have changed.
+    fn wait(&mut self, timeout: Duration) {
+        let began = Instant::now();
+        let bells = &self.shared.bells.dispatcher;
+        let mut heard = bells.wait(HINT | ROOM | CHANGE | SWEPT, timeout.min(LOOK));
+        if heard == HINT {
+            // Other workers are faster: give them a moment, and let notifications gather.
+            let gap = self.load.hint_gap();
+            if !gap.is_zero() {
+                heard |= bells.wait(CHANGE, gap);
+            }
+        }
+        let now = Instant::now();
+        // Waiting for light jobs to be reported is load, not a pause.
+        if !self.lanes.iter().any(|lane| lane.light && lane.blocked) {
+            self.load.waited(now.saturating_duration_since(began));
+        }
+        self.hinted = heard & HINT != 0;
+        if heard & (HINT | SWEPT | CHANGE) != 0 {
+            for lane in &mut self.lanes {
+                lane.pace.hurry(now);
+            }
+        }
+    }
+
+    fn floors(&self) -> MutexGuard<'_, Floors> {
+        self.shared
+            .floors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Learns lines that are new and served here.
+    fn read_lines(&mut self) -> Result<bool> {
+        let lines = self.link.run(|s| s.run(ops::lines))?;
+        let mut news = false;
+        for line in lines {
+            if self.sources.contains_key(&line) {
+                continue;
+            }
+            if let Some(kind) = self.shared.serves(&line) {
+                news = true;
+                self.floors().learn(&line, kind.light);
+                let source = self.shared.source(&line, kind);
+                self.sources.insert(line, source);
+            }
+        }
+        if news {
+            let now = Instant::now();
+            for lane in &mut self.lanes {
+                lane.pace.hurry(now);
+            }
+        }
+        Ok(news)
+    }
+
+    /// Asks the lines that are not looked at whether they have work.
+    fn wake_dormant(&mut self) -> Result<bool> {
+        let dormant = self.floors().dormant();
+        if dormant.is_empty() {
+            return Ok(false);
+        }
+        let busy = self
+            .link
+            .run(|s| s.run(|conn| ops::lines_with_work(conn, &dormant)))?;
+        if busy.is_empty() {
+            return Ok(false);
+        }
+        self.floors().activate(&busy);
+        let now = Instant::now();
+        for lane in &mut self.lanes {
+            lane.pace.hurry(now);
+        }
+        Ok(true)
+    }
+
+    /// A notification came and the lines that are looked at have nothing: then it is in another line.
+    fn follow_hint(&mut self) -> Result<()> {
+        let dormant = self.wake_dormant()?;
+        let news = self.read_lines()?;
+        if !dormant && !news {
+            self.load.fruitless();
+        }
+        Ok(())
+    }
+
+    /// Claims for one lane if that is due and possible. Answers how many jobs were claimed, or `None` without a look.
+    fn serve(&mut self, index: usize, registration: &Arc<Registration>) -> Result<Option<usize>> {
+        let Some(lane) = self.lanes.get(index) else {
+            return Ok(None);
+        };
+        let light = lane.light;
+        let now = Instant::now();
+        if !lane.pace.is_due(now) {
+            return Ok(None);
+        }
+        let offered = self.floors().offer(light);
+        let room = self.room(light);
+        if let Some(lane) = self.lanes.get_mut(index) {
+            lane.blocked = room == 0 && !offered.is_empty();
+        }
+        if room == 0 && !offered.is_empty() {
+            return Ok(None);
+        }
+        let claim = if offered.is_empty() {
+            Claim::default()
+        } else {
+            self.claim(index, registration, offered, room)?
+        };
+        let hearing = self.hearing(registration);
+        if let Some(lane) = self.lanes.get_mut(index) {
+            lane.short = claim.got != Yield::Full;
+            lane.pace.after(claim.got, hearing, Instant::now());
+        }
+        let n = claim.jobs.len();
+        self.start(light, registration, claim.jobs);
+        // Only now: nothing may stand between a claim and the start of its jobs.
+        if let Some((lines, last_ticket)) = claim.empty_lines {
+            self.raise(lines, last_ticket);
+        }
+        Ok(Some(n))
+    }
+
+    fn hearing(&self, registration: &Registration) -> Hearing {
+        Hearing {
+            listening: self.shared.listening.load(Ordering::Acquire),
+            asleep: self.asleep == Some(registration.id),
+        }
+    }
+
+    /// How many jobs may be claimed now.
+    fn room(&self, light: bool) -> usize {
+        let batch = usize::try_from(self.shared.config.batch).unwrap_or(1);
+        let (heavy_running, light_out) = self.shared.running();
+        let room = if light {
+            let window = self.shared.config.light_window;
+            let free = window.saturating_sub(light_out);
+            // A claim of a few costs nearly as much as one of many.
+            if free < batch.min(window) / 2 {
+                0
+            } else {
+                free
+            }
+        } else {
+            let slots = self.shared.config.slots as usize;
+            let unanswered = self.shared.heavy_reports.load(Ordering::Acquire);
+            if unanswered > slots + report::MAX_BATCH {
+                0
+            } else {
+                slots.saturating_sub(heavy_running)
+            }
+        };
+        room.min(batch)
+    }
+
+    fn claim(
+        &mut self,
+        index: usize,
+        registration: &Arc<Registration>,
+        offered: Vec<LineFloor>,
+        room: usize,
+    ) -> Result<Claim> {
+        let last_ticket = self.last_ticket(index)?;
+        // Between a freeze and the claim stands only this.
+        if !self.shared.check(registration) {
+            return Ok(Claim::default());
+        }
+        let batch = i32::try_from(room).unwrap_or(i32::MAX);
+        let claimed = self
+            .link
+            .run(|s| s.run(|conn| ops::claim(conn, registration.id, &offered, batch)));
+        let jobs = match claimed {
+            Ok(jobs) => jobs,
+            Err(error) => {
+                if matches!(error, Error::Unreachable(_)) {
+                    self.doubt = Some(Doubt::new(registration));
+                }
+                return Err(error);
+            }
+        };
+        let mut floors = self.floors();
+        if !jobs.is_empty() {
+            floors.claimed(&jobs);
+        }
+        if jobs.len() >= room {
+            drop(floors);
+            return Ok(Claim {
+                jobs,
+                got: Yield::Full,
+                empty_lines: None,
+            });
+        }
+        let raisable = floors.exhausted(offered, &jobs, last_ticket);
+        drop(floors);
+        Ok(Claim {
+            got: if jobs.is_empty() {
+                Yield::Nothing
+            } else {
+                Yield::Some
+            },
+            jobs,
+            empty_lines: last_ticket
+                .filter(|_| !raisable.is_empty())
+                .map(|last| (raisable, last)),
+        })
+    }
+
+    /// The last ticket, when the next claim may be empty and it was not read just now.
+    fn last_ticket(&mut self, index: usize) -> Result<Option<i64>> {
+        let now = Instant::now();
+        let Some(lane) = self.lanes.get_mut(index) else {
+            return Ok(None);
+        };
+        let lately = lane
+            .asked
+            .is_some_and(|asked| now.saturating_duration_since(asked) < TICKET);
+        if !lane.short || self.hinted || lately {
+            return Ok(None);
+        }
+        lane.asked = Some(now);
+        self.link.run(|s| s.run(ops::last_ticket)).map(Some)
+    }
+
+    /// Moves the floors of empty lines, except where a job is queued that somebody else holds locked.
+    fn raise(&mut self, mut lines: Vec<LineFloor>, last_ticket: i64) {
+        let busy = self
+            .link
+            .run(|s| s.run(|conn| ops::lines_with_work(conn, &lines)));
+        match busy {
+            Ok(busy) => {
+                lines.retain(|offer| !busy.contains(&offer.line));
+                let mut floors = self.floors();
+                floors.raise(&lines, last_ticket);
+                floors.activate(&busy);
+            }
+            // Only speed was at stake.
+            Err(error) => tracing::debug!(%error, "the floors of empty lines were not moved"),
+        }
+    }
+
+    fn start(&mut self, light: bool, registration: &Arc<Registration>, jobs: Vec<Claimed>) {
+        if let Some(highest) = jobs.iter().map(|job| job.ticket).max() {
+            registration.raise_ceiling(highest);
+            attempt::start(&self.shared, registration, &self.sources, light, jobs);
+        }
+    }
+
+    /// Registers as a sleeper when everything is quiet, and gives that up under lasting load.
+    fn sleep_or_wake(&mut self, registration: &Registration) -> Result<()> {
+        let hearing = self.hearing(registration);
+        let now = Instant::now();
+        if hearing.asleep {
+            if self.load.is_lasting(now) {
+                self.link
+                    .run(|s| s.run(|conn| ops::wake(conn, registration.id)))?;
+                self.asleep = None;
+            }
+            return Ok(());
+        }
+        let quiet = self
+            .lanes
+            .iter()
+            .all(|lane| lane.blocked || lane.pace.is_quiet());
+        if hearing.listening && quiet {
+            self.link
+                .run(|s| s.run(|conn| ops::sleep(conn, registration.id)))?;
+            self.asleep = Some(registration.id);
+            self.load = Load::default();
+            // What was committed before that sent no notification.
+            for lane in &mut self.lanes {
+                lane.pace.hurry(now);
+            }
+        }
+        Ok(())
+    }
+}

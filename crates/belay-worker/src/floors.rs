@@ -1,0 +1,190 @@
+//! From which ticket to look for work in each line, in which order, and in which lines at all. Pure: no database, no clock.
+//!
+//! Claims leave dead index entries and running jobs behind, left of the queued ones. A claim that starts at the *floor* of
+//! its line does not walk over them. What a floor has passed over, because it committed late or was locked, is found by the
+//! sweep.
+
+use std::collections::HashMap;
+
+use belay_core::ops::{Claimed, Line, LineFloor, SweepRange};
+
+/// How far a floor stays behind, in tickets. A ticket is taken before its transaction commits, so a floor that followed
+/// closely would pass over many jobs; 500 tickets cost nothing that can be measured.
+pub(crate) const LAG: i64 = 500;
+/// How far ahead of the claims a sweep puts what it finds, in tickets.
+const FRONT: i64 = 5000;
+/// Up to so many lines are always looked at. Each costs about six microseconds per claim.
+pub(crate) const FEW: usize = 64;
+
+#[derive(Debug)]
+struct Place {
+    line: Line,
+    light: bool,
+    floor: i64,
+    /// Highest ticket claimed here.
+    highest: i64,
+    /// Whether it gave jobs lately, or is known to have some.
+    active: bool,
+    /// The turn in which it last gave a job. Lines of one priority take turns by it.
+    served: u64,
+}
+
+/// The lines a worker serves.
+#[derive(Debug, Default)]
+pub(crate) struct Floors {
+    places: Vec<Place>,
+    index: HashMap<Line, usize>,
+    light: usize,
+    turn: u64,
+}
+
+impl Floors {
+    /// Adds a line if it is new. Its first claim looks at all of it.
+    pub(crate) fn learn(&mut self, line: &Line, light: bool) {
+        if self.index.contains_key(line) {
+            return;
+        }
+        self.index.insert(line.clone(), self.places.len());
+        self.places.push(Place {
+            line: line.clone(),
+            light,
+            floor: 0,
+            highest: 0,
+            active: true,
+            served: 0,
+        });
+        self.light += usize::from(light);
+    }
+
+    /// Lines of that weight.
+    pub(crate) fn count(&self, light: bool) -> usize {
+        if light {
+            self.light
+        } else {
+            self.places.len() - self.light
+        }
+    }
+
+    fn are_few(&self, light: bool) -> bool {
+        self.count(light) <= FEW
+    }
+
+    /// The lines to claim from, in order: by priority, and within one priority first the line that has waited longest for
+    /// its turn.
+    pub(crate) fn offer(&self, light: bool) -> Vec<LineFloor> {
+        let all = self.are_few(light);
+        let mut places: Vec<&Place> = self
+            .places
+            .iter()
+            .filter(|place| place.light == light && (all || place.active))
+            .collect();
+        places.sort_by_key(|place| (place.line.priority, place.served));
+        places.into_iter().map(line_floor).collect()
+    }
+
+    /// The lines that are not looked at, to be asked for work now and then.
+    pub(crate) fn dormant(&self) -> Vec<LineFloor> {
+        self.places
+            .iter()
+            .filter(|place| !place.active && !self.are_few(place.light))
+            .map(line_floor)
+            .collect()
+    }
+
+    /// These lines have work.
+    pub(crate) fn activate(&mut self, lines: &[Line]) {
+        for line in lines {
+            if let Some(place) = self.place(line) {
+                place.active = true;
+            }
+        }
+    }
+
+    fn place(&mut self, line: &Line) -> Option<&mut Place> {
+        let index = *self.index.get(line)?;
+        self.places.get_mut(index)
+    }
+
+    /// Takes note of a claim: floors follow what was claimed, at a distance.
+    pub(crate) fn claimed(&mut self, jobs: &[Claimed]) {
+        self.turn += 1;
+        let turn = self.turn;
+        for job in jobs {
+            if let Some(place) = self.place(&job.line) {
+                place.highest = place.highest.max(job.ticket);
+                place.floor = place.floor.max(job.ticket - LAG);
+                place.active = true;
+                place.served = turn;
+            }
+        }
+    }
+
+    /// Takes note that a claim from these lines ended before it was full, so that each of them was looked at to its end.
+    /// Those that gave nothing are not looked at any more, if there are many lines. Answers those whose floor could be moved
+    /// by much, given the last ticket that was known before the claim, *if* they have no job that somebody holds locked.
+    pub(crate) fn exhausted(
+        &mut self,
+        offered: Vec<LineFloor>,
+        jobs: &[Claimed],
+        last_ticket: Option<i64>,
+    ) -> Vec<LineFloor> {
+        let turn = self.turn;
+        let gave_nothing: Vec<LineFloor> = offered
+            .into_iter()
+            .filter(|offer| {
+                jobs.is_empty() || self.place(&offer.line).is_some_and(|p| p.served != turn)
+            })
+            .collect();
+        for offer in &gave_nothing {
+            if let Some(place) = self.place(&offer.line) {
+                place.active = false;
+            }
+        }
+        let Some(last) = last_ticket else {
+            return Vec::new();
+        };
+        gave_nothing
+            .into_iter()
+            .filter(|offer| raised(last) >= offer.floor.saturating_add(LAG))
+            .collect()
+    }
+
+    /// Moves the floors of lines that were empty up to the last ticket known before their last claim.
+    pub(crate) fn raise(&mut self, lines: &[LineFloor], last_ticket: i64) {
+        for LineFloor { line, .. } in lines {
+            if let Some(place) = self.place(line) {
+                place.floor = place.floor.max(raised(last_ticket));
+            }
+        }
+    }
+
+    /// Where to sweep: in every line from `low` up to its floor.
+    pub(crate) fn ranges(&self, low: i64) -> Vec<SweepRange> {
+        self.places
+            .iter()
+            .filter(|place| place.floor > low)
+            .map(|place| SweepRange {
+                line: place.line.clone(),
+                low,
+                floor: place.floor,
+                // Never left of the floor, or it would not be found again.
+                front: place.highest.saturating_add(FRONT).max(place.floor),
+            })
+            .collect()
+    }
+}
+
+/// The floor of a line that was empty when this was the last ticket.
+const fn raised(last_ticket: i64) -> i64 {
+    last_ticket.saturating_add(1).saturating_sub(LAG)
+}
+
+fn line_floor(place: &Place) -> LineFloor {
+    LineFloor {
+        line: place.line.clone(),
+        floor: place.floor,
+    }
+}
+
+#[cfg(test)]
+mod tests;
