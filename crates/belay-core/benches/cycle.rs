@@ -50,6 +50,7 @@ fn main() {
             &floor_script,
             CLIENTS,
             Until::Seconds(SECONDS),
+            &[],
         )
         .tps * BATCH as f64;
         println!(

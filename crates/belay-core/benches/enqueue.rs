@@ -63,6 +63,7 @@ fn main() {
                 BARE,
                 CLIENTS,
                 Until::Seconds(SECONDS),
+                &[],
             )
             .tps;
             functions += pgbench(
@@ -71,6 +72,7 @@ fn main() {
                 FUNCTION,
                 CLIENTS,
                 Until::Seconds(SECONDS),
+                &[],
             )
             .tps;
             diesel::sql_query("truncate belay.job, bare")

@@ -28,12 +28,20 @@ pub enum Until {
     Transactions(u64),
 }
 
-/// Runs a script with pgbench (`-M prepared`) and answers its rate.
+/// Runs a script with pgbench (`-M prepared`) and answers its rate. `variables` have these values at each client's start; what
+/// the script sets with `\gset` lasts for that client.
 ///
 /// # Panics
 /// When pgbench is missing or fails.
 #[must_use]
-pub fn pgbench(bin_dir: &Path, url: &str, script: &str, clients: u32, until: Until) -> Floor {
+pub fn pgbench(
+    bin_dir: &Path,
+    url: &str,
+    script: &str,
+    clients: u32,
+    until: Until,
+    variables: &[(&str, &str)],
+) -> Floor {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("script.sql");
     fs::write(&file, script).expect("writing the script");
@@ -63,6 +71,11 @@ pub fn pgbench(bin_dir: &Path, url: &str, script: &str, clients: u32, until: Unt
             "-f",
         ])
         .arg(&file)
+        .args(
+            variables
+                .iter()
+                .flat_map(|(name, value)| ["-D".to_owned(), format!("{name}={value}")]),
+        )
         .arg(url)
         .env("PGOPTIONS", PINNED)
         .output()

@@ -10,7 +10,7 @@ use diesel::prelude::*;
 
 use crate::common::{
     Made, claim, claim_one, enqueue_n, events, facts, fail, fail_for_good, held, job, make, me,
-    new_job, pid, register, report, run, snooze, state, until_blocked,
+    new_job, overtaken, register, report, run, snooze, state,
 };
 
 #[track_caller]
@@ -31,23 +31,6 @@ fn due(conn: &mut PgConnection) -> Made {
     made
 }
 
-/// Lets `second` run until it waits for a lock that `first` holds, ends `first` with `end`, and answers what `second` said.
-fn overtaken<T: Send>(
-    db: &TestDb,
-    first: &mut PgConnection,
-    end: &str,
-    second: impl FnOnce(&mut PgConnection) -> T + Send,
-) -> T {
-    let mut conn = db.conn();
-    let waiting = pid(&mut conn);
-    std::thread::scope(|scope| {
-        let answer = scope.spawn(move || second(&mut conn));
-        until_blocked(&mut db.conn(), waiting);
-        run(first, end);
-        answer.join().unwrap()
-    })
-}
-
 #[test]
 fn rescuer_does_not_revive_a_cancelled_job() {
     let db = TestDb::new();
@@ -65,24 +48,6 @@ fn rescuer_does_not_revive_a_cancelled_job() {
     let ended = job(conn, made.id);
     assert_eq!(ended.state, JobState::Cancelled);
     assert_eq!(ended.cancel().unwrap().rung.as_deref(), Some("lease_lost"));
-}
-
-#[test]
-fn a_cancel_that_waited_for_the_rescuer_cancels_what_was_put_back() {
-    let db = TestDb::new();
-    let (mut rescuer, mut conn) = (db.conn(), db.conn());
-    let made = held(&mut conn);
-    ops::stop(&mut conn, made.worker).unwrap();
-    run(&mut rescuer, "begin");
-    assert_eq!(ops::rescue(&mut rescuer, 100, true).unwrap().queued, 1);
-    let answer = overtaken(&db, &mut rescuer, "commit", |conn| cancel(conn, made.id));
-    assert_eq!(
-        (answer.was, answer.outcome),
-        (Some(JobState::Queued), Outcome::Cancelled)
-    );
-    let worker = register(&mut conn);
-    assert_eq!(claim(&mut conn, worker, 10), []);
-    assert_eq!(state(&mut conn, made.id), JobState::Cancelled);
 }
 
 #[test]
@@ -272,21 +237,6 @@ fn completion_waits_for_an_open_cancel() {
 }
 
 #[test]
-fn completion_goes_on_when_the_cancel_it_waited_for_is_taken_back() {
-    let db = TestDb::new();
-    let mut canceller = db.conn();
-    let made = held(&mut canceller);
-    run(&mut canceller, "begin");
-    cancel(&mut canceller, made.id);
-    let reports = [(made.id, made.fence)];
-    let answers = overtaken(&db, &mut canceller, "rollback", |conn| {
-        ops::complete(conn, made.worker, &reports).unwrap()
-    });
-    assert_eq!(answers, [(made.id, JobState::Completed)]);
-    assert!(events(&mut db.conn(), made.id).is_empty());
-}
-
-#[test]
 fn claim_passes_over_a_locked_row() {
     let db = TestDb::new();
     let (mut canceller, mut conn) = (db.conn(), db.conn());
@@ -307,24 +257,6 @@ fn claim_passes_over_a_locked_row() {
             expected,
             "after {end}"
         );
-    }
-}
-
-#[test]
-fn a_cancel_that_waited_for_a_claim_stops_what_runs_now() {
-    let db = TestDb::new();
-    let mut claimer = db.conn();
-    let worker = register(&mut claimer);
-    for (end, outcome) in [
-        ("commit", Outcome::Cancelling),
-        ("rollback", Outcome::Cancelled),
-    ] {
-        let id = enqueue_n(&mut claimer, &new_job(), 1)[0];
-        run(&mut claimer, "begin");
-        assert_eq!(claim(&mut claimer, worker, 10).len(), 1);
-        let answer = overtaken(&db, &mut claimer, end, |conn| cancel(conn, id));
-        assert_eq!(answer.outcome, outcome, "after {end}");
-        assert_eq!(Some(state(&mut db.conn(), id)), answer.state);
     }
 }
 
@@ -368,31 +300,6 @@ fn suspend_after_cancel_refused() {
         "{resumed:?}"
     );
     assert_eq!(events(conn, made.id).len(), 1);
-}
-
-#[test]
-fn what_waited_for_a_cancel_of_a_waiting_job_is_refused() {
-    let db = TestDb::new();
-    for (was, what) in [
-        (JobState::Open, "closed"),
-        (JobState::Scheduled, "started now"),
-    ] {
-        let mut canceller = db.conn();
-        let made = make(&mut canceller, was);
-        run(&mut canceller, "begin");
-        cancel(&mut canceller, made.id);
-        let done = overtaken(&db, &mut canceller, "commit", |conn| {
-            conn.transaction(|conn| match was {
-                JobState::Open => ops::close(conn, None, made.id, &me()),
-                _ => ops::start_now(conn, None, made.id, &me(), None),
-            })
-        });
-        assert!(
-            matches!(&done, Err(Error::Refused { state: Some(JobState::Cancelled), message }) if message.contains(what)),
-            "{done:?}"
-        );
-        assert_eq!(state(&mut canceller, made.id), JobState::Cancelled);
-    }
 }
 
 #[test]

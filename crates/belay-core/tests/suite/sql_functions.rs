@@ -303,7 +303,6 @@ fn the_role_can_touch_no_table_sequence_or_inner_function() {
         "select * from belay.op_cancel('{1}', null, 'x', 'x', 'x', 'any')",
         "select belay.ensure_partitions(1)",
         "drop function belay.cancel(bigint, text, text)",
-        "grant execute on function belay.cancel(bigint, text, text) to public",
         "listen belay; set role none; set role belay_client; select from belay.job",
     ] {
         let refusal = refused(client, statement);

@@ -12,4 +12,4 @@ pub(crate) use make::{
     held, in_an_hour, killed, let_lease_run_out, make, make_from, me, new_job, new_with, on_line,
     register, report, snooze, stopped, with_key,
 };
-pub(crate) use wait::{pid, until_blocked};
+pub(crate) use wait::{overtaken, pid, until_blocked};

@@ -33,7 +33,7 @@ pub(super) fn kill_all(run: &str, program: Option<Pid>) {
             process.signal(Signal::STOP);
         }
         for process in found {
-            return;
+            process.signal(Signal::KILL);
         }
         thread::sleep(pause);
         pause = (pause * 2).min(PAUSE.1);
