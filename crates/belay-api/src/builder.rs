@@ -72,7 +72,6 @@ impl fmt::Debug for AdminApi {
 
 impl AdminApi {
     /// Begins an instance on a database.
-    #[must_use]
     pub fn builder(db: Db) -> AdminApiBuilder {
         AdminApiBuilder {
             calls: db.config().pool_size as usize,
@@ -225,9 +224,9 @@ fn is_prefix(text: &str) -> bool {
         || (text.starts_with('/')
             && !text.ends_with('/')
             && !text.contains("//")
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'~' | b'-' | b'/')))
+            && text.bytes().all(|b| {
+                b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'~' | b'-' | b'/')
+            }))
 }
 
 #[cfg(test)]

@@ -10,14 +10,12 @@ use crate::probes::Probes;
 pub(crate) const PATH: &str = "/openapi.json";
 
 #[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Belay",
-        description = "The native API of Belay, a job daemon where every job can be stopped. Every answer carries `X-Request-Id`; every \
+#[openapi(info(
+    title = "Belay",
+    description = "The native API of Belay, a job daemon where every job can be stopped. Every answer carries `X-Request-Id`; every \
                        answer that is not a success is a problem (RFC 9457) of type `application/problem+json`. `HEAD` works wherever `GET` does.",
-        license(name = "MIT OR Apache-2.0"),
-    ),
-)]
+    license(name = "MIT OR Apache-2.0"),
+))]
 struct Document;
 
 /// Everything that is served, below `prefix`.

@@ -58,7 +58,12 @@ fn fill(conn: &mut PgConnection, jobs: u64) {
         jobs / 5000
     );
     conn.batch_execute(&sql).expect("jobs");
-    conn.batch_execute("vacuum analyze belay.job; checkpoint").expect("a settled table");
+    settle(conn, "belay.job");
+}
+
+fn settle(conn: &mut PgConnection, table: &str) {
+    conn.batch_execute(&format!("vacuum analyze {table}")).expect("a vacuum");
+    conn.batch_execute("checkpoint").expect("a checkpoint");
 }
 
 #[derive(QueryableByName)]
@@ -99,7 +104,7 @@ fn by_study(bin_dir: &Path, url: &str, jobs: u64) -> f64 {
     conn.batch_execute(include_str!("drain_floor.sql")).expect("the floor's tables");
     conn.batch_execute(&format!("insert into floor.job (tenant, kind, payload) select 1, 'noop', '{PAYLOAD}' from generate_series(1, {jobs})"))
         .expect("jobs");
-    conn.batch_execute("vacuum analyze floor.job; checkpoint").expect("a settled table");
+    settle(&mut conn, "floor.job");
     let script = format!("\\set k {BATCH}\n\\set w :client_id + 1\n{}", include_str!("drain_floor.pgbench"));
     run(bin_dir, url, &script, jobs, |conn| count(conn, "floor.job"), &mut conn)
 }

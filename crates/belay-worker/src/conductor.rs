@@ -29,7 +29,9 @@ pub(crate) fn run(shared: &Arc<Shared>, runtime: tokio::runtime::Runtime) {
         "the worker claims nothing more"
     );
     // After this nothing new can begin here. It takes as long as a claim that is under way.
-    shared.crew.wait(Some("dispatcher"), Duration::from_secs(15));
+    shared
+        .crew
+        .wait(Some("dispatcher"), Duration::from_secs(15));
     let all_ended = wait_for_jobs(shared, began);
     let hard = shared.phase.now() >= Phase::Stop;
     let patience = if hard { REPORTS.1 } else { REPORTS.0 };
@@ -78,7 +80,10 @@ fn wait_until(shared: &Shared, deadline: Option<Instant>) -> bool {
     loop {
         let left = deadline.map_or(LOOK, |d| d.saturating_duration_since(Instant::now()));
         let over = left.is_zero() || shared.phase.now() >= Phase::Stop;
-        if shared.held.wait_empty(if over { Duration::ZERO } else { left.min(LOOK) }) {
+        if shared
+            .held
+            .wait_empty(if over { Duration::ZERO } else { left.min(LOOK) })
+        {
             return true;
         }
         if over {

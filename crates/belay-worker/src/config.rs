@@ -206,7 +206,7 @@ impl WorkerConfig {
     }
 }
 
-fn range<T: PartialOrd + std::fmt::Display>(
+fn range<T: Copy + PartialOrd + std::fmt::Display>(
     setting: &'static str,
     value: T,
     min: T,

@@ -92,9 +92,7 @@ impl Heartbeat {
         let id = registration.id;
         // The lease is counted from before the statement was sent.
         let sent = clock::now();
-        let answer = self
-            .link
-            .run(|s| s.run(|conn| ops::beat(conn, id, beat)));
+        let answer = self.link.run(|s| s.run(|conn| ops::beat(conn, id, beat)));
         let took = clock::now().saturating_sub(sent).as_secs_f64();
         self.shared.metrics.beat(matches!(answer, Ok(true)), took);
         match answer {
@@ -122,9 +120,7 @@ impl Heartbeat {
     fn signals(&mut self, registration: &Arc<Registration>) -> Result<()> {
         let asked = Instant::now();
         let id = registration.id;
-        let signals = self
-            .link
-            .run(|s| s.run(|conn| ops::signals(conn, id)))?;
+        let signals = self.link.run(|s| s.run(|conn| ops::signals(conn, id)))?;
         let mut wishes = Wishes::default();
         for signal in signals {
             let key = (signal.id, signal.fence);

@@ -156,10 +156,7 @@ mod tests {
         let registration = Registration::new(1, s(15), s(100));
         registration.renew(s(105));
         registration.renew(s(101));
-        assert_eq!(
-            registration.standing(s(110)),
-            Standing::Good { left: s(7) }
-        );
+        assert_eq!(registration.standing(s(110)), Standing::Good { left: s(7) });
     }
 
     #[test]

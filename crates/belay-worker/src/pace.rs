@@ -184,10 +184,7 @@ mod tests {
             waits(DEAF, &[Yield::Nothing; 10]),
             [1, 2, 4, 8, 16, 32, 64, 128, 250, 250]
         );
-        assert_eq!(
-            waits(AWAKE, &[Yield::Nothing; 7]),
-            [1, 2, 4, 8, 16, 16, 16]
-        );
+        assert_eq!(waits(AWAKE, &[Yield::Nothing; 7]), [1, 2, 4, 8, 16, 16, 16]);
         assert_eq!(waits(ASLEEP, &[Yield::Nothing; 2]), [250, 250]);
     }
 
@@ -197,7 +194,10 @@ mod tests {
             assert_eq!(waits(hearing, &[Yield::Full]), [0], "{hearing:?}");
         }
         assert_eq!(waits(AWAKE, &[Yield::Some]), [0]);
-        assert_eq!(waits(DEAF, &[Yield::Nothing, Yield::Some, Yield::Nothing]), [1, 0, 1]);
+        assert_eq!(
+            waits(DEAF, &[Yield::Nothing, Yield::Some, Yield::Nothing]),
+            [1, 0, 1]
+        );
         assert_eq!(waits(ASLEEP, &[Yield::Some]), [250]);
     }
 

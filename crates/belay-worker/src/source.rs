@@ -21,3 +21,20 @@ pub(crate) struct Source {
     pub(crate) kind: Arc<Kind>,
     pub(crate) lane: Lane,
 }
+
+#[cfg(test)]
+impl Source {
+    /// A source of no-ops.
+    pub(crate) fn of_noops() -> Arc<Self> {
+        Arc::new(Self {
+            kind: Arc::new(Kind {
+                executor: Arc::new(crate::executors::builtin::Noop),
+                backoff: Backoff::default(),
+                light: true,
+            }),
+            lane: belay_metrics::Metrics::new()
+                .unwrap()
+                .lane("default", "noop"),
+        })
+    }
+}

@@ -1,14 +1,22 @@
 #![doc = include_str!("../README.md")]
 
 mod actor;
+mod banner;
 mod cli;
 mod clock;
 mod commands;
+mod compose;
 pub mod config;
 mod database;
 mod exit;
+mod files;
+mod first_run;
 mod lifecycle;
+mod machine;
+mod private_db;
 mod show;
+mod signals;
+mod stop;
 mod telemetry;
 mod wire;
 

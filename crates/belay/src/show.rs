@@ -67,6 +67,9 @@ impl Out {
         for row in rows {
             table.add_row(row.iter().map(|cell| plain(cell)));
         }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
         for line in table.lines() {
             self.line(line.trim_end())?;
         }
@@ -104,8 +107,8 @@ pub(crate) fn maybe_time(at: Option<DateTime<Utc>>) -> String {
     at.map_or_else(|| "-".into(), time)
 }
 
-/// A time as the HTTP API writes it.
-pub(crate) fn api_time(at: DateTime<Utc>) -> String {
+/// A time, to the millisecond.
+pub(crate) fn exact_time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 

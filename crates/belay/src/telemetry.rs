@@ -5,12 +5,21 @@ use tracing_subscriber::fmt;
 
 use crate::config::{ConfigError, Format, Log};
 
+/// Libraries that tell at the level `info` what nobody who runs the daemon can use.
+const CHATTER: &str = "actix_server=warn,tokio_cron_scheduler=warn";
+
 /// Sends the log of this process to standard error, from now on.
 ///
 /// # Errors
 /// When the filter cannot be read.
 pub(crate) fn start(log: &Log) -> Result<(), ConfigError> {
-    install(log.filter()?, log.format);
+    log.filter()?;
+    // Put before what is asked for, which therefore wins.
+    let filter = Log {
+        filter: format!("{CHATTER},{}", log.filter),
+        ..log.clone()
+    };
+    install(filter.filter()?, log.format);
     Ok(())
 }
 

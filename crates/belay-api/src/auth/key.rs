@@ -19,6 +19,10 @@ use crate::state::Inner;
 
 /// A revoked key stops to work everywhere within this time; on the node that revoked it at once.
 const REMEMBER: Duration = Duration::from_secs(3);
+const _: () = assert!(
+    REMEMBER.as_secs() < 5,
+    "the documentation promises 5 seconds"
+);
 /// Keys remembered at once.
 const MOST: usize = 10_000;
 /// No key is longer.

@@ -92,9 +92,10 @@ fn named<'a>(headers: &'a HeaderMap, parameter: Option<&'a str>) -> Result<Optio
         (a, b) => a.or(b),
     };
     match word {
-        Some("") => {
-            Err(Fault::malformed(format!("the header {HEADER} or the parameter tenant must name one tenant")).field(HEADER))
-        }
+        Some("") => Err(Fault::malformed(format!(
+            "the header {HEADER} or the parameter tenant must name one tenant"
+        ))
+        .field(HEADER)),
         word => Ok(word),
     }
 }

@@ -126,12 +126,7 @@ impl Call {
 
     /// Waits until a job has ended, at most so long, and answers the state it was last seen in. Holds no thread and no
     /// connection meanwhile. A database that goes away ends nothing: the job is looked at again until the time is over.
-    pub(crate) async fn end_of(
-        &self,
-        caller: &Caller,
-        job: i64,
-        seconds: u64,
-    ) -> Option<JobState> {
+    pub(crate) async fn end_of(&self, caller: &Caller, job: i64, seconds: u64) -> Option<JobState> {
         let deadline = Instant::now() + Duration::from_secs(seconds);
         let mut stopping = self.request.api.stopping.subscribe();
         let mut pause = FIRST_PAUSE;

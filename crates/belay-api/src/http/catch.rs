@@ -34,7 +34,7 @@ mod tests {
         .await
         .unwrap_err();
         assert_eq!(fault.kind, Kind::Internal);
-        assert_eq!(fault.cause.unwrap(), "a handler panicked: secret 7");
+        assert_eq!(fault.about.cause.unwrap(), "a handler panicked: secret 7");
         assert!(!fault.detail.contains("secret"));
     }
 }

@@ -65,6 +65,13 @@ pub(crate) struct Fault {
     pub(crate) kind: Kind,
     /// For the person who reads it. Never names internals.
     pub(crate) detail: String,
+    /// Boxed, so that what can fail stays cheap to return.
+    pub(crate) about: Box<About>,
+}
+
+/// What is known beside the words.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct About {
     /// The member, parameter or header that is wrong.
     pub(crate) field: Option<String>,
     /// The state that refused.
@@ -84,13 +91,13 @@ impl Fault {
         Self {
             kind,
             detail: detail.into(),
-            field: None,
-            state: None,
-            allow: None,
-            had_credential: false,
-            more: Map::new(),
-            cause: None,
+            about: Box::default(),
         }
+    }
+
+    fn caused_by(mut self, cause: String) -> Self {
+        self.about.cause = Some(cause);
+        self
     }
 
     pub(crate) fn malformed(detail: impl Into<String>) -> Self {
@@ -98,10 +105,9 @@ impl Fault {
     }
 
     pub(crate) fn unauthenticated(detail: impl Into<String>, had_credential: bool) -> Self {
-        Self {
-            had_credential,
-            ..Self::new(Kind::Unauthenticated, detail)
-        }
+        let mut fault = Self::new(Kind::Unauthenticated, detail);
+        fault.about.had_credential = had_credential;
+        fault
     }
 
     pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
@@ -114,13 +120,10 @@ impl Fault {
 
     pub(crate) fn method_not_allowed(method: &str, allow: String) -> Self {
         let method: String = method.chars().take(20).collect();
-        Self {
-            allow: Some(allow.clone()),
-            ..Self::new(
-                Kind::MethodNotAllowed,
-                format!("{method} is not possible here; possible are {allow}"),
-            )
-        }
+        let detail = format!("{method} is not possible here; possible are {allow}");
+        let mut fault = Self::new(Kind::MethodNotAllowed, detail);
+        fault.about.allow = Some(allow);
+        fault
     }
 
     pub(crate) fn not_acceptable(detail: impl Into<String>) -> Self {
@@ -128,10 +131,9 @@ impl Fault {
     }
 
     pub(crate) fn refused(detail: impl Into<String>, state: Option<JobState>) -> Self {
-        Self {
-            state,
-            ..Self::new(Kind::Refused, detail)
-        }
+        let mut fault = Self::new(Kind::Refused, detail);
+        fault.about.state = state;
+        fault
     }
 
     pub(crate) fn too_large(limit: usize) -> Self {
@@ -151,13 +153,11 @@ impl Fault {
 
     /// A defect. The cause goes to the log, the client gets the request id to ask about.
     pub(crate) fn internal(cause: impl Into<String>) -> Self {
-        Self {
-            cause: Some(cause.into()),
-            ..Self::new(
-                Kind::Internal,
-                "something went wrong that should not have; the daemon's log has more under this request id",
-            )
-        }
+        Self::new(
+            Kind::Internal,
+            "something went wrong that should not have; the daemon's log has more under this request id",
+        )
+        .caused_by(cause.into())
     }
 
     pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
@@ -170,13 +170,13 @@ impl Fault {
     }
 
     pub(crate) fn field(mut self, field: impl Into<String>) -> Self {
-        self.field = Some(field.into());
+        self.about.field = Some(field.into());
         self
     }
 
     /// Adds a member to the answer.
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.more.insert(name.to_owned(), value.into());
+        self.about.more.insert(name.to_owned(), value.into());
         self
     }
 }
@@ -189,20 +189,16 @@ impl From<Error> for Fault {
             Error::Refused { state, .. } => Self::refused(message, state),
             Error::Invalid { field, .. } => Self::invalid(field, message),
             Error::Conflict { .. } => Self::new(Kind::Conflict, message),
-            Error::Busy(_) => Self {
-                cause: Some(message),
-                ..Self::new(
-                    Kind::Busy,
-                    "the daemon is busy and nothing was changed; try again in a moment",
-                )
-            },
-            Error::Unreachable(_) => Self {
-                cause: Some(message),
-                ..Self::new(
-                    Kind::Unreachable,
-                    "the database cannot be reached now; try again in a moment",
-                )
-            },
+            Error::Busy(_) => Self::new(
+                Kind::Busy,
+                "the daemon is busy and nothing was changed; try again in a moment",
+            )
+            .caused_by(message),
+            Error::Unreachable(_) => Self::new(
+                Kind::Unreachable,
+                "the database cannot be reached now; try again in a moment",
+            )
+            .caused_by(message),
             Error::Database(_) => Self::internal(message),
         }
     }

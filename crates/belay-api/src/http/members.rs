@@ -83,7 +83,8 @@ impl<'a> Members<'a> {
 
     /// A string that must be there.
     pub(crate) fn needed_text(&mut self, name: &'static str) -> Result<String, Fault> {
-        self.text(name)?.ok_or_else(|| self.absent(name, "a string"))
+        self.text(name)?
+            .ok_or_else(|| self.absent(name, "a string"))
     }
 
     pub(crate) fn flag(&mut self, name: &'static str) -> Result<bool, Fault> {
@@ -91,7 +92,10 @@ impl<'a> Members<'a> {
     }
 
     /// A whole number that fits the type; what values of the type are allowed is checked where they are used.
-    pub(crate) fn integer<T: TryFrom<i64>>(&mut self, name: &'static str) -> Result<Option<T>, Fault> {
+    pub(crate) fn integer<T: TryFrom<i64>>(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<T>, Fault> {
         let Some(raw) = self.raw(name).filter(|raw| raw.get() != "null") else {
             return Ok(None);
         };
@@ -112,7 +116,11 @@ impl<'a> Members<'a> {
             .and_then(|text| DateTime::parse_from_rfc3339(&text).ok())
             .map(|time| Some(time.to_utc()))
             .ok_or_else(|| {
-                self.wrong(name, raw, "a time with its offset, such as \"2026-12-24T18:00:00Z\"")
+                self.wrong(
+                    name,
+                    raw,
+                    "a time with its offset, such as \"2026-12-24T18:00:00Z\"",
+                )
             })
     }
 
@@ -129,7 +137,10 @@ impl<'a> Members<'a> {
             let path = self.path(name);
             return Err(Fault::invalid(
                 &path,
-                format!("{path} has {} entries, at most {most} are allowed", list.len()),
+                format!(
+                    "{path} has {} entries, at most {most} are allowed",
+                    list.len()
+                ),
             ));
         }
         Ok(list)
@@ -182,7 +193,7 @@ mod tests {
             m.end()
         };
         let fault = read().unwrap_err();
-        (fault.field.unwrap_or_default(), fault.detail)
+        (fault.about.field.unwrap_or_default(), fault.detail)
     }
 
     #[test]
@@ -191,12 +202,32 @@ mod tests {
             ("[]", "", "the body must be a JSON object"),
             ("7", "", "the body must be a JSON object"),
             ("{}", "kind", "kind is missing; it must be a string"),
-            (r#"{"kind":null}"#, "kind", "kind is missing; it must be a string"),
+            (
+                r#"{"kind":null}"#,
+                "kind",
+                "kind is missing; it must be a string",
+            ),
             (r#"{"kind":7}"#, "kind", "kind is 7, it must be a string"),
-            (r#"{"kind":"a","priority":1.5}"#, "priority", "priority is 1.5, it must be a whole number in range"),
-            (r#"{"kind":"a","priority":1e9}"#, "priority", "priority is 1e9, it must be a whole number in range"),
-            (r#"{"kind":"a","priority":99999}"#, "priority", "priority is 99999, it must be a whole number in range"),
-            (r#"{"kind":"a","force":"yes"}"#, "force", "force is \"yes\", it must be true or false"),
+            (
+                r#"{"kind":"a","priority":1.5}"#,
+                "priority",
+                "priority is 1.5, it must be a whole number in range",
+            ),
+            (
+                r#"{"kind":"a","priority":1e9}"#,
+                "priority",
+                "priority is 1e9, it must be a whole number in range",
+            ),
+            (
+                r#"{"kind":"a","priority":99999}"#,
+                "priority",
+                "priority is 99999, it must be a whole number in range",
+            ),
+            (
+                r#"{"kind":"a","force":"yes"}"#,
+                "force",
+                "force is \"yes\", it must be true or false",
+            ),
             (
                 r#"{"kind":"a","run_at":"2026-12-24 18:00"}"#,
                 "run_at",
@@ -208,14 +239,25 @@ mod tests {
                 "unknown member \"runAt\"; known are kind, priority, run_at, force, payload",
             ),
         ] {
-            assert_eq!(first_fault(text), (field.to_owned(), detail.to_owned()), "{text}");
+            assert_eq!(
+                first_fault(text),
+                (field.to_owned(), detail.to_owned()),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn texts_reach_the_reader_unchanged() {
-        let mut m = Members::of(r#"{"payload": {"n": 12345678901234567890.10}, "kind": "\u00e9"}"#, "").unwrap();
-        assert_eq!(m.raw("payload").unwrap().get(), r#"{"n": 12345678901234567890.10}"#);
+        let mut m = Members::of(
+            r#"{"payload": {"n": 12345678901234567890.10}, "kind": "\u00e9"}"#,
+            "",
+        )
+        .unwrap();
+        assert_eq!(
+            m.raw("payload").unwrap().get(),
+            r#"{"n": 12345678901234567890.10}"#
+        );
         assert_eq!(m.needed_text("kind").unwrap(), "é");
         m.end().unwrap();
     }
@@ -223,6 +265,6 @@ mod tests {
     #[test]
     fn places_are_part_of_the_name() {
         let mut m = Members::of(r#"{"a":1}"#, "jobs[3]").unwrap();
-        assert_eq!(m.text("a").unwrap_err().field.unwrap(), "jobs[3].a");
+        assert_eq!(m.text("a").unwrap_err().about.field.unwrap(), "jobs[3].a");
     }
 }

@@ -45,7 +45,16 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_ignored() {
-        for value in ["", "wait", "wait=", "wait=0", "wait=-1", "wait=1.5", "waits=3", "respond-async"] {
+        for value in [
+            "",
+            "wait",
+            "wait=",
+            "wait=0",
+            "wait=-1",
+            "wait=1.5",
+            "waits=3",
+            "respond-async",
+        ] {
             assert_eq!(wait(value), None, "{value}");
         }
     }

@@ -26,16 +26,20 @@ impl Query {
                     known => format!("takes the parameters {}", known.join(", ")),
                 };
                 return Err(
-                    Fault::malformed(format!("unknown parameter {shown:?}; this {may}")).field(shown),
+                    Fault::malformed(format!("unknown parameter {shown:?}; this {may}"))
+                        .field(shown),
                 );
             }
             if pairs.iter().take(i).any(|(other, _)| other == name) {
-                return Err(Fault::malformed(format!("the parameter {name} stands twice")).field(shown));
+                return Err(
+                    Fault::malformed(format!("the parameter {name} stands twice")).field(shown),
+                );
             }
             if value.contains('\0') {
-                return Err(
-                    Fault::malformed(format!("the parameter {name} holds the character NUL")).field(shown),
-                );
+                return Err(Fault::malformed(format!(
+                    "the parameter {name} holds the character NUL"
+                ))
+                .field(shown));
             }
         }
         Ok(Self { pairs })
@@ -83,8 +87,11 @@ mod tests {
         }
         let fault = Query::parse("stat=x", &["state"]).unwrap_err();
         assert_eq!(
-            (fault.field.as_deref(), fault.detail.as_str()),
-            (Some("stat"), "unknown parameter \"stat\"; this takes the parameters state")
+            (fault.about.field.as_deref(), fault.detail.as_str()),
+            (
+                Some("stat"),
+                "unknown parameter \"stat\"; this takes the parameters state"
+            )
         );
     }
 }

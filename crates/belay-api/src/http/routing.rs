@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::http::Method;
-use actix_web::http::header::{ALLOW, HeaderMap, HeaderValue};
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderMap, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use belay_core::ops::Via;
 use belay_metrics::OTHER;
 
 use super::catch::caught;
 use super::request_id::{self, RequestId};
-use super::{Answer, Call, Fault, Request, no_content};
+use super::{Answer, Call, Fault, Kind, Request, no_content};
 use crate::auth::{Scope, authenticate};
 use crate::state::Inner;
 
@@ -156,7 +156,9 @@ async fn dispatch(
     let Some(verb) = resource.verb(http.method()) else {
         if http.method() == Method::OPTIONS {
             let mut answer = no_content();
-            answer.headers_mut().insert(ALLOW, header(resource.allow())?);
+            answer
+                .headers_mut()
+                .insert(ALLOW, header(resource.allow())?);
             return Ok(answer);
         }
         return Err(Fault::method_not_allowed(
@@ -194,13 +196,20 @@ async fn respond<F: Future<Output = Answer>>(
     let mut answer = match caught(async { handler().await }).await {
         Ok(answer) => answer,
         Err(fault) => {
-            if let Some(cause) = &fault.cause {
-                tracing::error!(request_id = %id, route = label, %cause, "a request failed");
+            if let Some(cause) = &fault.about.cause {
+                if fault.kind == Kind::Internal {
+                    tracing::error!(request_id = %id, route = label, %cause, "a request met a defect");
+                } else {
+                    tracing::warn!(request_id = %id, route = label, %cause, "a request was turned away");
+                }
             }
             (face.render)(&fault, &id)
         }
     };
-    answer.headers_mut().insert(request_id::HEADER, id.header());
+    let headers = answer.headers_mut();
+    headers.insert(request_id::HEADER, id.header());
+    // Nothing here is the same a moment later, and some of it is secret.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     api.metrics.http(
         label,
         http.method().as_str(),

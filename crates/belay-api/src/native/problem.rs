@@ -43,10 +43,7 @@ pub(crate) struct Problem {
 /// What a kind of problem is called, and its title.
 pub(crate) const fn names(kind: Kind) -> (&'static str, &'static str) {
     match kind {
-        Kind::Malformed => (
-            "urn:belay:problem:malformed",
-            "The request cannot be read",
-        ),
+        Kind::Malformed => ("urn:belay:problem:malformed", "The request cannot be read"),
         Kind::Unauthenticated => (
             "urn:belay:problem:unauthenticated",
             "An API key that works is needed",
@@ -64,10 +61,7 @@ pub(crate) const fn names(kind: Kind) -> (&'static str, &'static str) {
             "urn:belay:problem:not-acceptable",
             "No acceptable form of the answer",
         ),
-        Kind::Refused => (
-            "urn:belay:problem:refused",
-            "The state does not allow that",
-        ),
+        Kind::Refused => ("urn:belay:problem:refused", "The state does not allow that"),
         Kind::Conflict => ("urn:belay:problem:conflict", "It is taken"),
         Kind::TooLarge => ("urn:belay:problem:too-large", "The body is too large"),
         Kind::UnsupportedMediaType => (
@@ -95,7 +89,7 @@ const fn retry_after(kind: Kind) -> Option<u16> {
 
 /// Writes a fault as a problem.
 pub(crate) fn render(fault: &Fault, id: &RequestId) -> HttpResponse {
-    let status = fault.kind.status();
+    let (status, about) = (fault.kind.status(), &fault.about);
     let (kind, title) = names(fault.kind);
     let problem = Problem {
         kind,
@@ -103,20 +97,24 @@ pub(crate) fn render(fault: &Fault, id: &RequestId) -> HttpResponse {
         status: status.as_u16(),
         detail: fault.detail.clone(),
         request_id: id.to_string(),
-        field: fault.field.clone().filter(|field| !field.is_empty()),
-        state: fault.state,
-        more: fault.more.clone(),
+        field: about.field.clone().filter(|field| !field.is_empty()),
+        state: about.state,
+        more: about.more.clone(),
     };
     let mut answer = HttpResponse::build(status);
     answer.insert_header((CONTENT_TYPE, "application/problem+json"));
-    if let Some(allow) = fault.allow.as_deref().and_then(|v| HeaderValue::from_str(v).ok()) {
+    if let Some(allow) = about
+        .allow
+        .as_deref()
+        .and_then(|v| HeaderValue::from_str(v).ok())
+    {
         answer.insert_header((ALLOW, allow));
     }
     if let Some(seconds) = retry_after(fault.kind) {
         answer.insert_header((RETRY_AFTER, seconds.to_string()));
     }
     if fault.kind == Kind::Unauthenticated {
-        let challenge = if fault.had_credential {
+        let challenge = if about.had_credential {
             "Bearer error=\"invalid_token\""
         } else {
             "Bearer"

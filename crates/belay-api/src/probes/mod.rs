@@ -12,9 +12,15 @@ use crate::http::Resource;
 /// The resources, each with the name under which it can be switched off.
 pub(crate) fn resources() -> Vec<(Page, Resource)> {
     vec![
-        (Page::Healthz, Resource::new("/healthz", vec![healthz::verb()])),
+        (
+            Page::Healthz,
+            Resource::new("/healthz", vec![healthz::verb()]),
+        ),
         (Page::Readyz, Resource::new("/readyz", vec![readyz::verb()])),
-        (Page::Metrics, Resource::new("/metrics", vec![metrics::verb()])),
+        (
+            Page::Metrics,
+            Resource::new("/metrics", vec![metrics::verb()]),
+        ),
     ]
 }
 

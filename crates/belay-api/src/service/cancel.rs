@@ -49,8 +49,7 @@ pub(crate) fn cancel_many(
             });
         }
         let ids: Vec<i64> = known.iter().copied().flatten().collect();
-        let mut answers =
-            ops::cancel_many(conn, tenant, &ids, &actor, reason, limit)?.into_iter();
+        let mut answers = ops::cancel_many(conn, tenant, &ids, &actor, reason, limit)?.into_iter();
         let mut all = Vec::with_capacity(jobs.len());
         for (job, id) in jobs.iter().zip(known) {
             let Some(answer) = id.and_then(|_| answers.next()) else {
@@ -188,7 +187,11 @@ impl Cancelled {
 
     fn words_when_earlier(&self) -> String {
         let mut words = match &self.earlier {
-            Some(mark) => format!("was cancelled before, at {} by {}", Time(mark.at), mark.actor),
+            Some(mark) => format!(
+                "was cancelled before, at {} by {}",
+                Time(mark.at),
+                mark.actor
+            ),
             None => "was cancelled before".into(),
         };
         if self.state == Some(JobState::Cancelling) {

@@ -37,7 +37,12 @@ pub(crate) fn retry(db: &Db, caller: &Caller, job: JobRef, reason: Option<&str>)
 ///
 /// # Errors
 /// Those of [`ops::suspend`].
-pub(crate) fn suspend(db: &Db, caller: &Caller, job: JobRef, reason: Option<&str>) -> Result<Moved> {
+pub(crate) fn suspend(
+    db: &Db,
+    caller: &Caller,
+    job: JobRef,
+    reason: Option<&str>,
+) -> Result<Moved> {
     let (tenant, actor) = (Some(caller.tenant), caller.actor());
     db.tx(|conn| {
         let id = query::resolve(conn, tenant, &job)?;

@@ -49,12 +49,7 @@ pub(crate) fn state(db: &Db, caller: &Caller, job: &JobRef) -> Result<JobState> 
 ///
 /// # Errors
 /// Those of [`query::list`].
-pub(crate) fn list(
-    db: &Db,
-    caller: &Caller,
-    filter: &JobFilter,
-    limit: i64,
-) -> Result<Vec<Seen>> {
+pub(crate) fn list(db: &Db, caller: &Caller, filter: &JobFilter, limit: i64) -> Result<Vec<Seen>> {
     let filter = JobFilter {
         tenant: Some(caller.tenant),
         ..filter.clone()

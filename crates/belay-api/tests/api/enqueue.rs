@@ -35,10 +35,24 @@ fn a_job_is_made_and_shown_whole() {
 #[test]
 fn what_is_left_out_comes_from_the_kind() {
     let world = World::new();
-    let job = world.post("/belay/v1/jobs", &json!({"kind": "noop"})).json();
+    let job = world
+        .post("/belay/v1/jobs", &json!({"kind": "noop"}))
+        .json();
     assert_eq!(
-        (&job["queue"], &job["priority"], &job["max_attempts"], &job["payload"], &job["state"]),
-        (&json!("default"), &json!(5), &json!(5), &json!({}), &json!("queued"))
+        (
+            &job["queue"],
+            &job["priority"],
+            &job["max_attempts"],
+            &job["payload"],
+            &job["state"]
+        ),
+        (
+            &json!("default"),
+            &json!(5),
+            &json!(5),
+            &json!({}),
+            &json!("queued")
+        )
     );
 }
 
@@ -59,7 +73,9 @@ fn numbers_in_a_payload_survive_whatever_their_size() {
     assert_eq!(reply.status, 201, "{}", reply.text());
     let text = reply.text();
     assert!(
-        text.contains(r#""payload":{"n": 123456789012345678901234567890, "s": "é", "price": 0.1000}"#),
+        text.contains(
+            r#""payload":{"n": 123456789012345678901234567890, "s": "é", "price": 0.1000}"#
+        ),
         "{text}"
     );
 }
@@ -67,8 +83,17 @@ fn numbers_in_a_payload_survive_whatever_their_size() {
 #[test]
 fn payloads_may_be_any_json() {
     let world = World::new();
-    for payload in [json!(null), json!(7), json!("x"), json!([1, [2]]), json!(true)] {
-        let reply = world.post("/belay/v1/jobs", &json!({"kind": "noop", "payload": payload}));
+    for payload in [
+        json!(null),
+        json!(7),
+        json!("x"),
+        json!([1, [2]]),
+        json!(true),
+    ] {
+        let reply = world.post(
+            "/belay/v1/jobs",
+            &json!({"kind": "noop", "payload": payload}),
+        );
         assert_eq!((reply.status, &reply.json()["payload"]), (201, &payload));
     }
 }
@@ -88,7 +113,13 @@ fn a_unique_key_answers_the_job_that_has_it() {
 fn an_idempotency_key_makes_one_job_of_many_requests() {
     let world = World::new();
     let send = |key: &str, body: &Value| {
-        world.send_with(&world.admin, "POST", "/belay/v1/jobs", &[("Idempotency-Key", key)], body)
+        world.send_with(
+            &world.admin,
+            "POST",
+            "/belay/v1/jobs",
+            &[("Idempotency-Key", key)],
+            body,
+        )
     };
     let job = json!({"kind": "noop", "payload": {"a": 1}});
     let first = send("k1", &job);
@@ -130,10 +161,18 @@ fn a_batch_is_made_whole_and_answered_in_order() {
         ]}),
     );
     assert_eq!(results["results"][0]["id"], results["results"][2]["id"]);
-    let second = world.get(&format!("/belay/v1/jobs/{}", results["results"][1]["id"])).json();
-    assert_eq!((&second["kind"], &second["state"]), (&json!("sleep"), &json!("scheduled")));
+    let second = world
+        .get(&format!("/belay/v1/jobs/{}", results["results"][1]["id"]))
+        .json();
+    assert_eq!(
+        (&second["kind"], &second["state"]),
+        (&json!("sleep"), &json!("scheduled"))
+    );
 
-    let again = world.post("/belay/v1/jobs/batch", &json!({"jobs": [{"kind": "noop", "unique_key": "a"}]}));
+    let again = world.post(
+        "/belay/v1/jobs/batch",
+        &json!({"jobs": [{"kind": "noop", "unique_key": "a"}]}),
+    );
     assert_eq!(again.status, 200);
     world
         .post("/belay/v1/jobs/batch", &json!({"jobs": []}))
@@ -147,7 +186,10 @@ fn a_batch_with_one_wrong_job_makes_none() {
     let good = json!({"kind": "noop"});
     for (bad, field) in [
         (json!({"kind": "noop", "pritority": 1}), "jobs[1].pritority"),
-        (json!({"kind": "noop", "priority": "high"}), "jobs[1].priority"),
+        (
+            json!({"kind": "noop", "priority": "high"}),
+            "jobs[1].priority",
+        ),
         (json!({"kind": "noop", "priority": 12}), "priority"),
         (json!({"kind": "nope"}), "kind"),
         (json!({}), "jobs[1].kind"),
@@ -162,7 +204,13 @@ fn a_batch_with_one_wrong_job_makes_none() {
         .post("/belay/v1/jobs/batch", &json!({"jobs": many}))
         .problem(422, "invalid", &json!({"field": "jobs", "detail": "jobs has 10001 entries, at most 10000 are allowed"}));
     world
-        .send_with(&world.admin, "POST", "/belay/v1/jobs/batch", &[("Idempotency-Key", "k")], &json!({"jobs": [good]}))
+        .send_with(
+            &world.admin,
+            "POST",
+            "/belay/v1/jobs/batch",
+            &[("Idempotency-Key", "k")],
+            &json!({"jobs": [good]}),
+        )
         .problem(400, "malformed", &json!({"field": "Idempotency-Key"}));
     assert_eq!(world.contents(), before);
 }
@@ -178,5 +226,9 @@ fn a_batch_may_be_larger_than_other_bodies() {
     let jobs = vec![job; 20];
     world
         .post("/belay/v1/jobs/batch", &json!({"jobs": jobs}))
-        .problem(413, "too-large", &json!({"detail": "the body is larger than the 16777216 bytes allowed here"}));
+        .problem(
+            413,
+            "too-large",
+            &json!({"detail": "the body is larger than the 16777216 bytes allowed here"}),
+        );
 }

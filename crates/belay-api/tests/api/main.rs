@@ -1,5 +1,11 @@
 //! The API as its clients meet it: over a real socket, on a real database.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod support;
 
 mod admin;

@@ -106,7 +106,7 @@ fn cancel_and_completion_race_on_one_job() {
         );
         match answers[0].outcome {
             Outcome::Refused => {
-                assert_eq!(completed, [(made.id, JobState::Completed)], "round {round}")
+                assert_eq!(completed, [(made.id, JobState::Completed)], "round {round}");
             }
             Outcome::Cancelling => {
                 // The report came first to the lock and found the mark, or was overtaken and must be sent again.

@@ -40,7 +40,7 @@ fn rescuer_does_not_revive_a_cancelled_job() {
     ops::stop(conn, made.worker).unwrap();
     run(&mut canceller, "begin");
     assert_eq!(cancel(&mut canceller, made.id).outcome, Outcome::Cancelling);
-    run(conn, "set lock_timeout = '1ms'");
+    run(conn, "set lock_timeout = '2s'");
     assert_eq!(rescue(conn).total(), 0, "the rescuer waits for nobody");
     run(&mut canceller, "commit");
     let done = rescue(conn);
@@ -55,7 +55,7 @@ fn promote_meets_an_open_cancel_transaction() {
     let db = TestDb::new();
     let (mut canceller, mut conn) = (db.conn(), db.conn());
     let conn = &mut conn;
-    run(conn, "set lock_timeout = '1ms'");
+    run(conn, "set lock_timeout = '2s'");
     for end in ["commit", "rollback"] {
         let made = due(conn);
         run(&mut canceller, "begin");
@@ -241,7 +241,7 @@ fn claim_passes_over_a_locked_row() {
     let db = TestDb::new();
     let (mut canceller, mut conn) = (db.conn(), db.conn());
     let conn = &mut conn;
-    run(conn, "set lock_timeout = '1ms'");
+    run(conn, "set lock_timeout = '2s'");
     let worker = register(conn);
     for end in ["commit", "rollback"] {
         let ids = enqueue_n(conn, &new_job(), 2);

@@ -228,7 +228,8 @@ fn partitions_carry_the_guards_and_indexes_of_their_parent() {
 
 #[test]
 fn a_new_database_is_prepared_for_days_to_come() {
-    let db = TestDb::new();
+    let db = TestDb::unmigrated();
+    belay_core::migrate::run(db.url()).unwrap();
     let conn = &mut db.conn();
     assert!(belay_core::query::tomorrow_is_prepared(conn).unwrap());
     assert!(belay_core::query::partitions_ahead(conn).unwrap() >= 13);

@@ -216,7 +216,7 @@ fn two_claims_at_once_share_the_line_without_waiting() {
     run(&mut one, "begin");
     assert_eq!(ids(&claim_from(&mut one, first, "a", 2)), made[..2]);
     // Takes what the open claim has not locked, and the open claim has locked no more than it took.
-    run(&mut two, "set lock_timeout = '1ms'");
+    run(&mut two, "set lock_timeout = '2s'");
     assert_eq!(ids(&claim_from(&mut two, second, "a", 9)), made[2..]);
     run(&mut one, "rollback");
     assert_eq!(ids(&claim_from(&mut two, second, "a", 9)), made[..2]);

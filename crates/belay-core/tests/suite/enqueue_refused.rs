@@ -6,7 +6,7 @@ use belay_testkit::TestDb;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
-use crate::common::{TENANT, count, job, me, new_job, new_with};
+use crate::common::{TENANT, count, enqueue, job, me, new_job, new_with};
 
 #[track_caller]
 fn refused_field(conn: &mut PgConnection, job: &NewJob) -> (&'static str, String) {
@@ -152,30 +152,39 @@ fn a_number_that_the_database_cannot_hold_is_refused_as_a_payload() {
     }
 }
 
-/// The limit is one on the text that the caller sends, whatever form the database stores it in.
+/// The limit is one on the text that the caller sends, whatever form the database stores it in and whichever way it goes in.
 #[test]
 fn a_payload_of_one_mebibyte_is_accepted_and_one_byte_more_is_not() {
+    const MIB: usize = 1_048_576;
     let db = TestDb::new();
     let conn = &mut db.conn();
-    const MIB: usize = 1_048_576;
     let text = |size: usize| format!("\"{}\"", "x".repeat(size - 2));
     let numbers = format!("[{}1]", "1,".repeat(MIB / 2 - 2));
     let objects = format!("[{}{{}}]", "{},".repeat(MIB / 3 - 2));
+    let mut refused = Vec::new();
     for (what, payload) in [
-        ("a string", text(MIB)),
-        ("many numbers", numbers),
-        ("many objects", objects),
+        ("string", text(MIB)),
+        ("numbers", numbers),
+        ("objects", objects),
     ] {
         assert!(payload.len() <= MIB);
-        let new = new_with(|job| job.payload = payload);
-        let made = ops::enqueue(conn, TENANT, &new, None, false, &me());
-        assert!(
-            made.is_ok(),
-            "{what}, {} bytes: {}",
-            new.payload.len(),
-            made.unwrap_err()
-        );
+        let new = NewJob {
+            payload,
+            queue: Some(what.into()),
+            ..new_job()
+        };
+        // The first job of a line takes another way than the next ones.
+        for way in ["first of its line", "next in its line"] {
+            if let Err(error) = ops::enqueue(conn, TENANT, &new, None, false, &me()) {
+                refused.push(format!("{what}, {way}: {error}"));
+            }
+            enqueue(conn, &new_with(|job| job.queue = Some(what.into())));
+        }
+        if let Err(error) = ops::enqueue_many(conn, TENANT, std::slice::from_ref(&new), &me()) {
+            refused.push(format!("{what}, many: {error}"));
+        }
     }
+    assert_eq!(refused, Vec::<String>::new());
     let new = new_with(|job| job.payload = text(MIB + 1));
     let (field, message) = refused_field(conn, &new);
     assert_eq!(field, "payload");

@@ -6,48 +6,12 @@ use belay_testkit::TestDb;
 use diesel::connection::SimpleConnection;
 use diesel::result::DatabaseErrorKind::CheckViolation;
 
-use crate::common::{make, refusal, refused, run, text, texts};
+use crate::common::{insert_row, make, refusal, refused, run, shape, text, texts};
 
 const CREATED: [JobState; 3] = [JobState::Open, JobState::Scheduled, JobState::Queued];
 
 fn is_legal(was: JobState, now: JobState) -> bool {
     TRANSITIONS.iter().any(|(w, _, n)| (*w, *n) == (was, now))
-}
-
-/// Values that make a row of `job` consistent in a state: column and expression.
-fn shape(state: JobState) -> [(&'static str, &'static str); 10] {
-    let when = |is: bool, yes| if is { yes } else { "null" };
-    let held = state.is_held();
-    let cancelling = state == JobState::Cancelling;
-    let open = state == JobState::Open;
-    [
-        (
-            "ticket",
-            when(
-                !open && state != JobState::Scheduled,
-                "nextval('belay.ticket')",
-            ),
-        ),
-        ("upload", if open { "true" } else { "false" }),
-        ("worker", when(held, "7")),
-        ("started_at", when(held, "timestamptz '2026-01-02'")),
-        ("claimed_at", when(held, "timestamptz '2026-01-02'")),
-        ("suspended_at", when(state == JobState::Suspended, "now()")),
-        ("cancel_at", when(cancelling, "timestamptz '2026-01-03'")),
-        ("cancel_actor", when(cancelling, "'somebody'")),
-        ("cancel_reason", "null"),
-        ("cancel_via", when(cancelling, "'sql'")),
-    ]
-}
-
-fn insert(state: JobState) -> String {
-    let (columns, values): (Vec<_>, Vec<_>) = shape(state).into_iter().unzip();
-    format!(
-        "insert into belay.job (id, tenant, state, priority, max_attempts, queue, kind, created_by, created_via, {})
-         values (1, 1, '{state}', 5, 5, 'default', 'noop', 'me', 'sql', {})",
-        columns.join(", "),
-        values.join(", ")
-    )
 }
 
 fn update(was: JobState, now: JobState) -> String {
@@ -75,7 +39,7 @@ fn an_update_of_the_state_goes_through_exactly_when_it_is_legal() {
                 conn,
                 &format!(
                     "begin; set local session_replication_role = replica; {}; set local session_replication_role = origin",
-                    insert(was)
+                    insert_row(&shape(was), was)
                 ),
             );
             let result = conn.batch_execute(&update(was, now));
@@ -142,7 +106,7 @@ fn a_job_can_be_inserted_exactly_in_a_first_state() {
     let conn = &mut db.conn();
     for state in JobState::ALL {
         run(conn, "begin");
-        let result = conn.batch_execute(&insert(state));
+        let result = conn.batch_execute(&insert_row(&shape(state), state));
         run(conn, "rollback");
         if CREATED.contains(&state) {
             assert!(result.is_ok(), "{state}: {result:?}");

@@ -1,10 +1,15 @@
 //! belay-core against a real PostgreSQL: one concept per file, a database of its own for each test. One program, because each
 //! test program links libpq and the whole crate anew.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod common;
 
+mod api_keys;
 mod cancel;
 mod cancel_chunk;
 mod cancel_many;
@@ -14,6 +19,7 @@ mod cancel_waits;
 mod catalog;
 mod claim;
 mod complete;
+mod connections;
 mod enqueue;
 mod enqueue_many;
 mod enqueue_refused;
@@ -21,17 +27,22 @@ mod force_cancel;
 mod guards;
 mod ids;
 mod keys;
+mod kinds;
+mod lists;
 mod migrations;
 mod notify;
 mod output;
 mod rescue;
 mod retention;
+mod retry;
 mod settle;
 mod settle_odd;
+mod shape;
 mod sql_attack;
 mod sql_errors;
 mod sql_functions;
 mod sql_transactions;
 mod state_table;
+mod suspend;
 mod timeline;
 mod uploads;

@@ -189,8 +189,8 @@ fn equal_hints_are_answered_once_and_unknown_ones_as_they_are() {
         all,
         [
             other(""),
-            other("stop"),
             other("stop x"),
+            other("stop"),
             other("wake up"),
             Hint::Stop(7),
             Hint::Wake

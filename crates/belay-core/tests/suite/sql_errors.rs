@@ -1,6 +1,5 @@
 //! The SQL functions with wrong arguments: each says what is wrong, with the value, and nothing changes.
 
-use belay_core::ops::NewJob;
 use belay_core::query::{self, JobFilter};
 use belay_core::{JobState, ops};
 use belay_testkit::TestDb;
@@ -323,8 +322,7 @@ fn a_time_that_no_program_can_read_is_refused_or_can_be_read_all_the_same() {
         }
         run(conn, "delete from belay.job");
     }
-    let plain = NewJob { ..new_job() };
-    ops::enqueue(conn, 1, &plain, None, false, &me()).unwrap();
+    ops::enqueue(conn, 1, &new_job(), None, false, &me()).unwrap();
     assert_eq!(
         query::list(conn, &JobFilter::default(), 10).unwrap().len(),
         1

@@ -46,11 +46,7 @@ mod tests {
             Control::Stop(Cancel),
             Control::Kill(Shutdown),
         ] {
-            assert_eq!(
-                merge(Control::Kill(LeaseLost), wanted),
-                None,
-                "{wanted:?}"
-            );
+            assert_eq!(merge(Control::Kill(LeaseLost), wanted), None, "{wanted:?}");
         }
     }
 }

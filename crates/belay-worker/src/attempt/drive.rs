@@ -64,8 +64,9 @@ async fn run(executor: Arc<dyn Executor>, mut attempt: Attempt) -> Finish {
 
 /// The start gate: waits while the attempt is held still; `false` when it must not start at all.
 async fn may_start(control: &mut watch::Receiver<Control>) -> bool {
-    let wanted = control
-        .wait_for(|wanted| *wanted != Control::Suspend)
-        .await;
+    let wanted = control.wait_for(|wanted| *wanted != Control::Suspend).await;
     wanted.is_ok_and(|wanted| *wanted == Control::Run)
 }
+
+#[cfg(test)]
+mod tests;

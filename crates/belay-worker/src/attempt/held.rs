@@ -190,3 +190,6 @@ impl Held {
 }
 
 const CANCEL: Control = Control::Stop(StopCause::Cancel);
+
+#[cfg(test)]
+mod tests;

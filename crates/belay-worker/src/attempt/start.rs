@@ -46,7 +46,11 @@ pub(crate) fn start(
             continue;
         };
         waits.add(source, job.waited);
-        let ended = if light { on_the_spot(source, &job) } else { None };
+        let ended = if light {
+            on_the_spot(source, &job)
+        } else {
+            None
+        };
         match ended {
             Some(item) if item.is_success() => successes.push(item),
             Some(item) => others.push(item),

@@ -3,6 +3,8 @@
 //! Light kinds are claimed in batches and mostly run on the spot; heavy ones only as many as there are free slots, so that
 //! the claim is the start gate. Each has its own pace. The rest is about asking the database as little as possible.
 
+mod claim;
+mod lines;
 mod orphans;
 
 use std::collections::HashMap;
@@ -11,7 +13,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use belay_core::db::Role;
-use belay_core::ops::{self, Claimed, Line, LineFloor};
+use belay_core::ops::{self, Claimed, Line};
 use belay_core::{Error, Result};
 
 use crate::attempt;
@@ -20,15 +22,13 @@ use crate::floors::Floors;
 use crate::lease::Registration;
 use crate::link::Link;
 use crate::pace::{Hearing, Load, Pace, Yield};
-use crate::report;
 use crate::shared::{Phase, Shared};
 use crate::source::Source;
+use claim::Claim;
 use orphans::Doubt;
 
 /// How often the lines are read again, and dormant ones asked for work.
 const LINES: Duration = Duration::from_secs(1);
-/// How often the last ticket is read at most, to move the floors of empty lines.
-const TICKET: Duration = Duration::from_millis(100);
 /// Longest wait for anything.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -44,15 +44,6 @@ struct Lane {
     blocked: bool,
 }
 
-/// What a claim brought.
-#[derive(Default)]
-struct Claim {
-    jobs: Vec<Claimed>,
-    got: Yield,
-    /// Lines that gave nothing and whose floor is far behind, and the last ticket known before.
-    empty_lines: Option<(Vec<LineFloor>, i64)>,
-}
-
 pub(crate) struct Dispatcher {
     shared: Arc<Shared>,
     link: Link,
@@ -62,7 +53,7 @@ pub(crate) struct Dispatcher {
     /// The registration that is registered as a sleeper.
     asleep: Option<i64>,
     next_lines: Instant,
-    /// Whether a notification has asked for this round.
+    /// Whether a notification, or something like it, has asked for this round.
     hinted: bool,
     doubt: Option<Doubt>,
 }
@@ -172,11 +163,17 @@ impl Dispatcher {
         if !self.lanes.iter().any(|lane| lane.light && lane.blocked) {
             self.load.waited(now.saturating_duration_since(began));
         }
-        self.hinted = heard & HINT != 0;
+        self.hinted = heard & (HINT | SWEPT) != 0;
         if heard & (HINT | SWEPT | CHANGE) != 0 {
-            for lane in &mut self.lanes {
-                lane.pace.hurry(now);
-            }
+            self.hurry();
+        }
+    }
+
+    /// Lets every line be looked at now.
+    fn hurry(&mut self) {
+        let now = Instant::now();
+        for lane in &mut self.lanes {
+            lane.pace.hurry(now);
         }
     }
 
@@ -185,60 +182,6 @@ impl Dispatcher {
             .floors
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Learns lines that are new and served here.
-    fn read_lines(&mut self) -> Result<bool> {
-        let lines = self.link.run(|s| s.run(ops::lines))?;
-        let mut news = false;
-        for line in lines {
-            if self.sources.contains_key(&line) {
-                continue;
-            }
-            if let Some(kind) = self.shared.serves(&line) {
-                news = true;
-                self.floors().learn(&line, kind.light);
-                let source = self.shared.source(&line, kind);
-                self.sources.insert(line, source);
-            }
-        }
-        if news {
-            let now = Instant::now();
-            for lane in &mut self.lanes {
-                lane.pace.hurry(now);
-            }
-        }
-        Ok(news)
-    }
-
-    /// Asks the lines that are not looked at whether they have work.
-    fn wake_dormant(&mut self) -> Result<bool> {
-        let dormant = self.floors().dormant();
-        if dormant.is_empty() {
-            return Ok(false);
-        }
-        let busy = self
-            .link
-            .run(|s| s.run(|conn| ops::lines_with_work(conn, &dormant)))?;
-        if busy.is_empty() {
-            return Ok(false);
-        }
-        self.floors().activate(&busy);
-        let now = Instant::now();
-        for lane in &mut self.lanes {
-            lane.pace.hurry(now);
-        }
-        Ok(true)
-    }
-
-    /// A notification came and the lines that are looked at have nothing: then it is in another line.
-    fn follow_hint(&mut self) -> Result<()> {
-        let dormant = self.wake_dormant()?;
-        let news = self.read_lines()?;
-        if !dormant && !news {
-            self.load.fruitless();
-        }
-        Ok(())
     }
 
     /// Claims for one lane if that is due and possible. Answers how many jobs were claimed, or `None` without a look.
@@ -285,116 +228,6 @@ impl Dispatcher {
         }
     }
 
-    /// How many jobs may be claimed now.
-    fn room(&self, light: bool) -> usize {
-        let batch = usize::try_from(self.shared.config.batch).unwrap_or(1);
-        let (heavy_running, light_out) = self.shared.running();
-        let room = if light {
-            let window = self.shared.config.light_window;
-            let free = window.saturating_sub(light_out);
-            // A claim of a few costs nearly as much as one of many.
-            if free < batch.min(window) / 2 {
-                0
-            } else {
-                free
-            }
-        } else {
-            let slots = self.shared.config.slots as usize;
-            let unanswered = self.shared.heavy_reports.load(Ordering::Acquire);
-            if unanswered > slots + report::MAX_BATCH {
-                0
-            } else {
-                slots.saturating_sub(heavy_running)
-            }
-        };
-        room.min(batch)
-    }
-
-    fn claim(
-        &mut self,
-        index: usize,
-        registration: &Arc<Registration>,
-        offered: Vec<LineFloor>,
-        room: usize,
-    ) -> Result<Claim> {
-        let last_ticket = self.last_ticket(index)?;
-        // Between a freeze and the claim stands only this.
-        if !self.shared.check(registration) {
-            return Ok(Claim::default());
-        }
-        let batch = i32::try_from(room).unwrap_or(i32::MAX);
-        let claimed = self
-            .link
-            .run(|s| s.run(|conn| ops::claim(conn, registration.id, &offered, batch)));
-        let jobs = match claimed {
-            Ok(jobs) => jobs,
-            Err(error) => {
-                if matches!(error, Error::Unreachable(_)) {
-                    self.doubt = Some(Doubt::new(registration));
-                }
-                return Err(error);
-            }
-        };
-        let mut floors = self.floors();
-        if !jobs.is_empty() {
-            floors.claimed(&jobs);
-        }
-        if jobs.len() >= room {
-            drop(floors);
-            return Ok(Claim {
-                jobs,
-                got: Yield::Full,
-                empty_lines: None,
-            });
-        }
-        let raisable = floors.exhausted(offered, &jobs, last_ticket);
-        drop(floors);
-        Ok(Claim {
-            got: if jobs.is_empty() {
-                Yield::Nothing
-            } else {
-                Yield::Some
-            },
-            jobs,
-            empty_lines: last_ticket
-                .filter(|_| !raisable.is_empty())
-                .map(|last| (raisable, last)),
-        })
-    }
-
-    /// The last ticket, when the next claim may be empty and it was not read just now.
-    fn last_ticket(&mut self, index: usize) -> Result<Option<i64>> {
-        let now = Instant::now();
-        let Some(lane) = self.lanes.get_mut(index) else {
-            return Ok(None);
-        };
-        let lately = lane
-            .asked
-            .is_some_and(|asked| now.saturating_duration_since(asked) < TICKET);
-        if !lane.short || self.hinted || lately {
-            return Ok(None);
-        }
-        lane.asked = Some(now);
-        self.link.run(|s| s.run(ops::last_ticket)).map(Some)
-    }
-
-    /// Moves the floors of empty lines, except where a job is queued that somebody else holds locked.
-    fn raise(&mut self, mut lines: Vec<LineFloor>, last_ticket: i64) {
-        let busy = self
-            .link
-            .run(|s| s.run(|conn| ops::lines_with_work(conn, &lines)));
-        match busy {
-            Ok(busy) => {
-                lines.retain(|offer| !busy.contains(&offer.line));
-                let mut floors = self.floors();
-                floors.raise(&lines, last_ticket);
-                floors.activate(&busy);
-            }
-            // Only speed was at stake.
-            Err(error) => tracing::debug!(%error, "the floors of empty lines were not moved"),
-        }
-    }
-
     fn start(&mut self, light: bool, registration: &Arc<Registration>, jobs: Vec<Claimed>) {
         if let Some(highest) = jobs.iter().map(|job| job.ticket).max() {
             registration.raise_ceiling(highest);
@@ -404,6 +237,11 @@ impl Dispatcher {
 
     /// Registers as a sleeper when everything is quiet, and gives that up under lasting load.
     fn sleep_or_wake(&mut self, registration: &Registration) -> Result<()> {
+        if let Some(old) = self.asleep.filter(|id| *id != registration.id) {
+            // It would be notified until it is forgotten.
+            self.link.run(|s| s.run(|conn| ops::wake(conn, old)))?;
+            self.asleep = None;
+        }
         let hearing = self.hearing(registration);
         let now = Instant::now();
         if hearing.asleep {
@@ -424,9 +262,7 @@ impl Dispatcher {
             self.asleep = Some(registration.id);
             self.load = Load::default();
             // What was committed before that sent no notification.
-            for lane in &mut self.lanes {
-                lane.pace.hurry(now);
-            }
+            self.hurry();
         }
         Ok(())
     }

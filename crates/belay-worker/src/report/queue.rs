@@ -247,3 +247,6 @@ pub(crate) struct Leftovers {
     /// To be sent again after a while.
     pub(crate) parked: Vec<(Duration, Batch)>,
 }
+
+#[cfg(test)]
+mod tests;

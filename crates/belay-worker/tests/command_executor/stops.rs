@@ -235,28 +235,37 @@ async fn a_flood_of_output_does_not_hold_up_a_stop() {
 
 #[tokio::test]
 async fn a_program_that_had_ended_before_the_stop_keeps_its_result() {
-    let (_folder, path, text) = flag();
-    let started = Job::sh(r#"echo up; while [ ! -e "$FLAG" ]; do sleep 0.02; done; exit 3"#)
-        .env("FLAG", text)
-        .grace(LONG)
-        .start();
-    started.says("up").await;
-    // With the guard standing still, the end of the program and the stop are waiting for it together.
-    let guard = started.guard().unwrap().pid;
-    kill(guard, Signal::STOP);
-    std::fs::write(path, "").unwrap();
-    until("the program has ended", || started.programs().is_empty()).await;
-    started.control.send(CANCEL).unwrap();
-    let_the_executor_act().await;
-    kill(guard, Signal::CONT);
-    let finish = started.finish().await;
-    assert_eq!(
-        finish,
-        Finish::Failed {
-            error: "exited with code 3".into(),
-            retry: true
+    let script = r#"
+        (setsid sleep 1000 &)
+        echo up; while [ ! -e "$FLAG" ]; do sleep 0.02; done; exit 3"#;
+    let killing = Control::Kill(StopCause::LeaseLost);
+    for wanted in [CANCEL, killing] {
+        let (_folder, path, text) = flag();
+        let started = Job::sh(script).env("FLAG", text).grace(LONG).start();
+        started.says("up").await;
+        // With the guard standing still, the end of the program and the order wait for it together.
+        let guard = started.guard().unwrap().pid;
+        kill(guard, Signal::STOP);
+        std::fs::write(path, "").unwrap();
+        until("only what it left behind lives", || {
+            let programs = started.programs();
+            programs.len() == 1 && programs.iter().all(|p| p.command.starts_with("sleep\0"))
+        })
+        .await;
+        started.control.send(wanted).unwrap();
+        let_the_executor_act().await;
+        if wanted != killing {
+            // The executor does this itself for a kill.
+            kill(guard, Signal::CONT);
         }
-    );
+        assert_eq!(
+            started.finish().await,
+            Finish::Failed {
+                error: "exited with code 3".into(),
+                retry: true
+            }
+        );
+    }
 }
 
 #[tokio::test]

@@ -281,10 +281,16 @@ impl Answer {
         }
     }
 
-    fn json(&self) -> Value {
+    fn json(&self) -> wire::Cancelled {
         // A number stays one, also when no job has it.
         let number = self.number.or_else(|| self.words.parse().ok());
         let id = number.map_or_else(|| self.words.clone().into(), Value::from);
-        wire::cancelled(&id, self.was, self.state, self.outcome, &self.message())
+        wire::Cancelled {
+            id,
+            was: self.was,
+            state: self.state,
+            outcome: self.outcome,
+            message: self.message(),
+        }
     }
 }

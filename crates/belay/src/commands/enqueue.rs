@@ -78,7 +78,7 @@ impl Enqueue {
             Ok((made, enqueued.existed))
         })?;
         if context.out.is_json() {
-            context.out.json(&wire::job(&made, None), false)?;
+            context.out.json(&wire::Job::new(&made, None), false)?;
         } else {
             let when = if made.state == belay_core::JobState::Scheduled {
                 format!(" for {}", time(made.run_at))

@@ -48,7 +48,14 @@ impl Jobs {
             let full = jobs.len() >= self.limit as usize;
             let next = jobs.last().filter(|_| full).map(|job| job.id);
             let jobs = with_progress(&db, jobs)?;
-            context.out.json(&wire::jobs(&jobs, next), false)?;
+            let page = wire::Jobs {
+                jobs: jobs
+                    .iter()
+                    .map(|(job, progress)| wire::Job::new(job, progress.as_ref()))
+                    .collect(),
+                next: next.map(|id| id.to_string()),
+            };
+            context.out.json(&page, false)?;
             return Ok(Exit::Ok);
         }
         let now = db.read(clock::database_now)?;

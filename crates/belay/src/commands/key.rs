@@ -86,9 +86,8 @@ impl Create {
             Ok((secret, stored.ok_or_else(|| Error::missing("key"))?))
         })?;
         if context.out.is_json() {
-            let mut shape = wire::key(&stored);
-            shape["key"] = secret.into();
-            context.out.json(&shape, false)?;
+            let key = wire::Key::with_secret(&stored, &secret);
+            context.out.json(&key, false)?;
         } else {
             context.out.line(&secret)?;
             eprintln!("This is key {}. It is not shown again.", stored.name);
@@ -105,7 +104,7 @@ fn list(context: &mut Context) -> Result<Exit, Failure> {
     let db = context.db()?;
     let (keys, now) = db.read(|conn| Ok((query::keys(conn)?, clock::database_now(conn)?)))?;
     if context.out.is_json() {
-        let list: Vec<_> = keys.iter().map(wire::key).collect();
+        let list: Vec<_> = keys.iter().map(wire::Key::from).collect();
         context.out.json(&json!({ "keys": list }), false)?;
         return Ok(Exit::Ok);
     }

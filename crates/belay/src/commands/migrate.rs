@@ -27,6 +27,7 @@ impl Migrate {
             .map(|()| Exit::Ok);
         }
         let url = database::url(&context.config)?;
+        let url = context.config.database.connection(&url);
         let migrated =
             migrate::run(&url).map_err(|error| database::explain(&context.config, error))?;
         if context.out.is_json() {

@@ -33,7 +33,7 @@ impl Tenant {
                     created_at,
                 };
                 if context.out.is_json() {
-                    context.out.json(&wire::tenant(&tenant), false)?;
+                    context.out.json(&wire::Tenant::from(&tenant), false)?;
                 } else {
                     context.out.line(format!(
                         "tenant {name} has number {id} (24-digit spelling {})",
@@ -44,7 +44,7 @@ impl Tenant {
             Self::List => {
                 let tenants = db.read(query::tenants)?;
                 if context.out.is_json() {
-                    let list: Vec<_> = tenants.iter().map(wire::tenant).collect();
+                    let list: Vec<_> = tenants.iter().map(wire::Tenant::from).collect();
                     context.out.json(&json!({ "tenants": list }), false)?;
                 } else {
                     let rows = tenants.iter().map(|t| {

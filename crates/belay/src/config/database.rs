@@ -83,16 +83,41 @@ impl Database {
         Ok(())
     }
 
+    /// A connection string with what every connection of this program has.
+    #[must_use]
+    pub fn connection(&self, url: &str) -> String {
+        let mut text = url.to_owned();
+        for (name, value) in PARAMETERS {
+            if text.contains(name) {
+                continue;
+            }
+            let sign = match (text.contains("://"), text.contains('?')) {
+                (true, false) => '?',
+                (true, true) => '&',
+                (false, _) => ' ',
+            };
+            text.push_str(&format!("{sign}{name}={value}"));
+        }
+        text
+    }
+
     /// The settings for a connection string: of this section, or of the private cluster.
     #[must_use]
     pub fn config(&self, url: &str) -> DbConfig {
-        let mut config = DbConfig::new(url);
+        let mut config = DbConfig::new(self.connection(url));
         config.pooler = self.pooler;
         config.pool_size = self.pool_size;
         config.pool_wait = self.pool_wait;
         config
     }
 }
+
+/// What is added to a connection string that does not say otherwise: a host that is silent must not hold a start for minutes,
+/// and whoever looks at the sessions of the database should see whose they are.
+const PARAMETERS: [(&str, &str); 2] = [
+    ("connect_timeout", "5"),
+    ("fallback_application_name", "belay"),
+];
 
 /// Catches what libpq would answer with words that nobody understands. The value itself is not repeated: it may hold a password.
 fn check_url(url: &str) -> Result<(), ConfigError> {
@@ -106,4 +131,30 @@ fn check_url(url: &str) -> Result<(), ConfigError> {
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Database;
+
+    #[test]
+    fn parameters_fit_both_spellings_and_what_is_said_stands() {
+        let database = Database::default();
+        for (url, expected) in [
+            (
+                "postgres://db/x",
+                "postgres://db/x?connect_timeout=5&fallback_application_name=belay",
+            ),
+            (
+                "postgres://db/x?connect_timeout=60",
+                "postgres://db/x?connect_timeout=60&fallback_application_name=belay",
+            ),
+            (
+                "host=db dbname=x",
+                "host=db dbname=x connect_timeout=5 fallback_application_name=belay",
+            ),
+        ] {
+            assert_eq!(database.connection(url), expected);
+        }
+    }
 }

@@ -55,10 +55,8 @@ struct ForAll;
 impl Modify for ForAll {
     fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
         let components = api.components.get_or_insert_default();
-        components.add_security_scheme(
-            KEY,
-            SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
-        );
+        components
+            .add_security_scheme(KEY, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
         for (path, item) in &mut api.paths.paths {
             let verbs = [
                 (HttpMethod::Get, &mut item.get),
@@ -81,7 +79,12 @@ fn complete(path: &str, operation: &mut Operation) {
         .is_some_and(|tags| tags.iter().any(|tag| tag == "jobs"));
     let parameters = operation.parameters.get_or_insert_default();
     if path.contains("{id}") {
-        parameters.push(text("id", ParameterIn::Path, "The job: its number, its UUID or its 24 hexadecimal digits", "77"));
+        parameters.push(text(
+            "id",
+            ParameterIn::Path,
+            "The job: its number, its UUID or its 24 hexadecimal digits",
+            "77",
+        ));
     }
     if jobs {
         let words = "The tenant, by name, number or 24-digit key, for API keys that may touch several; `default` when left out";
@@ -91,12 +94,24 @@ fn complete(path: &str, operation: &mut Operation) {
     operation.security = Some(vec![SecurityRequirement::new(KEY, [""; 0])]);
 
     let mut problems = vec![
-        ("400", "The path, the query or a header cannot be read, or the body is no JSON"),
+        (
+            "400",
+            "The path, the query or a header cannot be read, or the body is no JSON",
+        ),
         ("401", "No API key was given, or one that does not work"),
-        ("403", "The API key lacks the scope, or may not touch that tenant"),
+        (
+            "403",
+            "The API key lacks the scope, or may not touch that tenant",
+        ),
         ("406", "The client accepts no JSON"),
-        ("500", "A defect; the daemon's log has more under the request id"),
-        ("503", "The daemon is busy or its database away; `Retry-After` says when to try again"),
+        (
+            "500",
+            "A defect; the daemon's log has more under the request id",
+        ),
+        (
+            "503",
+            "The daemon is busy or its database away; `Retry-After` says when to try again",
+        ),
     ];
     if path.contains("{id}") {
         problems.push(("404", "There is no such job in the tenant"));
@@ -104,7 +119,10 @@ fn complete(path: &str, operation: &mut Operation) {
     if operation.request_body.is_some() {
         problems.push(("413", "The body is larger than allowed"));
         problems.push(("415", "The body is not JSON"));
-        problems.push(("422", "A member is missing, unknown, or has a value that is not allowed; `field` names it"));
+        problems.push((
+            "422",
+            "A member is missing, unknown, or has a value that is not allowed; `field` names it",
+        ));
     }
     for (status, words) in problems {
         operation

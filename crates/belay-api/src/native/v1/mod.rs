@@ -37,7 +37,10 @@ pub(crate) fn resources() -> Vec<Resource> {
         Resource::new("/queues", vec![queues::list::verb()]),
         Resource::new("/kinds", vec![kinds::list::verb()]),
         Resource::new("/workers", vec![workers::list::verb()]),
-        Resource::new("/tenants", vec![tenants::list::verb(), tenants::create::verb()]),
+        Resource::new(
+            "/tenants",
+            vec![tenants::list::verb(), tenants::create::verb()],
+        ),
         Resource::new("/keys", vec![keys::list::verb(), keys::create::verb()]),
         Resource::new("/keys/{name}", vec![keys::revoke::verb()]),
     ]

@@ -50,11 +50,15 @@ fn fits(actual: &Value, word: &str) -> bool {
         "[number]" => actual.is_number(),
         "[text]" => !text.is_empty(),
         "[time]" => {
-            text.len() == 24 && text.ends_with('Z') && chrono::DateTime::parse_from_rfc3339(text).is_ok()
+            text.len() == 24
+                && text.ends_with('Z')
+                && chrono::DateTime::parse_from_rfc3339(text).is_ok()
         }
         "[uuid]" => text.len() == 36 && is_hex(&text.replace('-', "")),
         "[key]" => text.len() == 24 && is_hex(text),
-        "[token]" => text.strip_prefix("belay_").is_some_and(|t| t.len() == 48 && is_hex(t)),
+        "[token]" => text
+            .strip_prefix("belay_")
+            .is_some_and(|t| t.len() == 48 && is_hex(t)),
         _ => panic!("unknown placeholder {word}"),
     }
 }

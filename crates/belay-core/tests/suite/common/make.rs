@@ -71,7 +71,7 @@ pub(crate) fn enqueue_n(conn: &mut PgConnection, job: &NewJob, n: usize) -> Vec<
         .collect()
 }
 
-/// Registers a worker with a lease of ten seconds.
+/// Registers a worker with a lease of a minute.
 #[track_caller]
 pub(crate) fn register(conn: &mut PgConnection) -> i64 {
     let worker = NewWorker {
@@ -82,7 +82,7 @@ pub(crate) fn register(conn: &mut PgConnection) -> i64 {
         queues: None,
         kinds: vec!["noop".into(), "sleep".into()],
         slots: 1,
-        lease: Duration::from_secs(10),
+        lease: Duration::from_secs(60),
     };
     ops::register(conn, &worker).unwrap()
 }
@@ -233,7 +233,13 @@ pub(crate) fn make_from(conn: &mut PgConnection, state: JobState, mut job: NewJo
     ) {
         return made;
     }
-    made.fence = claim_from(conn, made.worker, &queue, 1)[0].fence;
+    let mut lines = ops::lines(conn).unwrap();
+    lines.retain(|line| line.queue == queue);
+    let lines: Vec<LineFloor> = lines
+        .into_iter()
+        .map(|line| LineFloor { line, floor: 0 })
+        .collect();
+    made.fence = ops::claim(conn, made.worker, &lines, 1).unwrap()[0].fence;
     match state {
         JobState::Running | JobState::Open | JobState::Scheduled | JobState::Queued => {}
         JobState::Suspended => {

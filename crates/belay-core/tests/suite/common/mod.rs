@@ -2,6 +2,7 @@
 
 mod ask;
 mod make;
+mod row;
 mod wait;
 
 pub(crate) use ask::{
@@ -12,4 +13,5 @@ pub(crate) use make::{
     held, in_an_hour, killed, let_lease_run_out, make, make_from, me, new_job, new_with, on_line,
     register, report, snooze, stopped, with_key,
 };
+pub(crate) use row::{Value, insert_row, shape};
 pub(crate) use wait::{overtaken, pid, until_blocked};

@@ -17,20 +17,23 @@ pub(super) struct ProgressLines {
 impl ProgressLines {
     /// Takes the next bytes and returns the newest progress among the lines they end.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Option<Progress> {
-        let mut newest = None;
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let (text, ends) = match piece.split_last() {
-                Some((b'\n', text)) => (text, true),
-                _ => (piece, false),
-            };
-            let room = MAX_LINE.saturating_sub(self.line.len()).min(text.len());
-            self.line.extend(text.get(..room).unwrap_or_default());
-            if ends {
-                newest = parse(&self.line).or(newest);
-                self.line.clear();
-            }
-        }
+        let mut lines = bytes.split(|byte| *byte == b'\n');
+        let begun = lines.next_back().unwrap_or_default();
+        let Some(first) = lines.next() else {
+            self.extend(begun);
+            return None;
+        };
+        self.extend(first);
+        // From the newest on: of a flood of lines only one has to be read.
+        let newest = lines.rev().find_map(parse).or_else(|| parse(&self.line));
+        self.line.clear();
+        self.extend(begun);
         newest
+    }
+
+    fn extend(&mut self, piece: &[u8]) {
+        let room = MAX_LINE.saturating_sub(self.line.len()).min(piece.len());
+        self.line.extend(piece.get(..room).unwrap_or_default());
     }
 
     /// The stream has ended: a last line may lack its newline.
@@ -41,13 +44,16 @@ impl ProgressLines {
 
 /// Reads `done`, `done/total` or `percent%`, each with an optional message; anything else is no progress.
 fn parse(line: &[u8]) -> Option<Progress> {
+    let line = line.get(..MAX_LINE).unwrap_or(line).trim_ascii();
+    if !line.first()?.is_ascii_digit() {
+        return None;
+    }
     let line = clean(line);
-    let line = line.trim();
     let digits = |text: &str| {
         text.find(|c: char| !c.is_ascii_digit())
             .unwrap_or(text.len())
     };
-    let (done, rest) = line.split_at(digits(line));
+    let (done, rest) = line.split_at(digits(&line));
     let done = done.parse().ok()?;
     let rest = rest.trim_start();
     let (total, rest) = if let Some(rest) = rest.strip_prefix('/') {
@@ -101,6 +107,10 @@ mod tests {
     #[test]
     fn lines_may_come_in_pieces_and_the_newest_wins() {
         let mut lines = ProgressLines::default();
+        assert_eq!(lines.push(b"1/"), None);
+        assert_eq!(lines.push(b""), None);
+        assert_eq!(lines.push(b"8\n"), progress(1, Some(8), None));
+        assert_eq!(lines.push(b"\n\nno\n"), None);
         assert_eq!(lines.push(b"1/"), None);
         assert_eq!(
             lines.push(b"9\n2/9\nrubbish\n3"),

@@ -265,7 +265,7 @@ fn transactions(reading: &Reading, holder: &str) -> Finding {
     }
     Finding::ok(
         "transactions",
-        format!("the oldest snapshot is {} old", words(snapshot)),
+        format!("none is older than {}", words(snapshot.max(writing).ceil())),
     )
 }
 

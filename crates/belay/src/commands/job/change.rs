@@ -1,14 +1,16 @@
 //! `belay job retry|suspend|resume|start|delete-data`: changes of one job, all made alike.
 
 use belay_core::id::JobRef;
+use belay_core::model::Job;
 use belay_core::ops::{self, Actor};
 use belay_core::{Db, JobState, Result as CoreResult, query};
 use clap::Args;
 use diesel::PgConnection;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Context, Target, tenant_number};
 use crate::exit::{Exit, Failure};
+use crate::show::Out;
 use crate::{actor, wire};
 
 #[derive(Debug, Args)]
@@ -28,16 +30,25 @@ struct Ask<'a> {
     reason: Option<&'a str>,
 }
 
-/// What a change answers: for programs, and for people.
-type Answer = (Value, String);
+/// What a change answers.
+enum Answer {
+    /// A new job.
+    Made { job: Box<Job>, original: i64 },
+    /// The job is in another state.
+    Moved(wire::Moved),
+    /// The data of this job is gone.
+    Deleted(i64),
+}
 
 impl Change {
     pub(super) fn retry(&self, context: &mut Context) -> Result<Exit, Failure> {
         self.apply(context, |conn, ask| {
             let id = ops::retry(conn, ask.tenant, ask.id, ask.actor, ask.reason)?;
             let job = query::get(conn, ask.tenant, &JobRef::number(id))?;
-            let words = format!("job {id} does once more what job {} did", ask.id);
-            Ok((wire::job(&job, None), words))
+            Ok(Answer::Made {
+                job: Box::new(job),
+                original: ask.id,
+            })
         })
     }
 
@@ -67,8 +78,7 @@ impl Change {
     pub(super) fn delete_data(&self, context: &mut Context) -> Result<Exit, Failure> {
         self.apply(context, |conn, ask| {
             ops::delete_data(conn, ask.tenant, ask.id, ask.actor, ask.reason)?;
-            let answer = json!({ "id": ask.id, "data_deleted": true });
-            Ok((answer, format!("the data of job {} is deleted", ask.id)))
+            Ok(Answer::Deleted(ask.id))
         })
     }
 
@@ -81,7 +91,7 @@ impl Change {
         let db: Db = context.db()?;
         let tenant = tenant_number(&db, self.target.tenant.as_deref())?;
         let actor = actor::login();
-        let (answer, words) = db.tx(|conn| {
+        let answer = db.tx(|conn| {
             let ask = Ask {
                 tenant,
                 id: query::resolve(conn, tenant, &self.target.id)?,
@@ -90,12 +100,26 @@ impl Change {
             };
             change(conn, &ask)
         })?;
-        if context.out.is_json() {
-            context.out.json(&answer, false)?;
-        } else {
-            context.out.line(words)?;
-        }
+        answer.print(&mut context.out)?;
         Ok(Exit::Ok)
+    }
+}
+
+impl Answer {
+    fn print(&self, out: &mut Out) -> Result<(), Failure> {
+        match self {
+            Self::Made { job, .. } if out.is_json() => out.json(&wire::Job::new(job, None), false),
+            Self::Made { job, original } => out.line(format!(
+                "job {} does once more what job {original} did",
+                job.id
+            )),
+            Self::Moved(moved) if out.is_json() => out.json(moved, false),
+            Self::Moved(moved) => out.line(format!("job {}: {}", moved.id, moved.message)),
+            Self::Deleted(id) if out.is_json() => {
+                out.json(&json!({ "id": id, "data_deleted": true }), false)
+            }
+            Self::Deleted(id) => out.line(format!("the data of job {id} is deleted")),
+        }
     }
 }
 
@@ -105,6 +129,10 @@ fn moved(id: i64, was: JobState, state: JobState, now: &str) -> Answer {
     } else {
         now.to_owned()
     };
-    let words = format!("job {id}: {message}");
-    (wire::moved(id, was, state, &message), words)
+    Answer::Moved(wire::Moved {
+        id,
+        was,
+        state,
+        message,
+    })
 }

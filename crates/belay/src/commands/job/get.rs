@@ -19,7 +19,7 @@ pub(super) fn run(target: &Target, context: &mut Context) -> Result<Exit, Failur
     if context.out.is_json() {
         context
             .out
-            .json(&wire::job(&job, progress.as_ref()), false)?;
+            .json(&wire::Job::new(&job, progress.as_ref()), false)?;
     } else {
         context.out.pairs(&pairs(&job, progress.as_ref()))?;
     }

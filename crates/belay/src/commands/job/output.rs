@@ -38,7 +38,8 @@ impl Output {
             }
         }
         if context.out.is_json() {
-            context.out.json(&wire::outputs(id, &outputs), false)?;
+            let attempts = outputs.iter().map(wire::Attempt::from).collect();
+            context.out.json(&wire::Outputs { id, attempts }, false)?;
         } else if let Some(output) = outputs.last() {
             print(context, output)?;
         }

@@ -5,7 +5,7 @@ use belay_core::query;
 
 use super::{Context, Target, tenant_number};
 use crate::exit::{Exit, Failure};
-use crate::show::api_time;
+use crate::show::exact_time;
 use crate::wire;
 
 pub(super) fn run(target: &Target, context: &mut Context) -> Result<Exit, Failure> {
@@ -16,7 +16,8 @@ pub(super) fn run(target: &Target, context: &mut Context) -> Result<Exit, Failur
         Ok((job.id, query::timeline(conn, &job)?))
     })?;
     if context.out.is_json() {
-        context.out.json(&wire::timeline(id, &events), false)?;
+        let events = events.iter().map(wire::Event::from).collect();
+        context.out.json(&wire::Timeline { id, events }, false)?;
     } else {
         context.out.table(
             &["at", "event", "state", "attempt", "by", "through", "reason"],
@@ -38,7 +39,7 @@ fn row(event: &EventRow) -> Vec<String> {
         reason = format!("{reason} {detail}");
     }
     vec![
-        api_time(event.at),
+        exact_time(event.at),
         event.event.clone(),
         state,
         event.attempt.to_string(),

@@ -73,7 +73,7 @@ impl Seen {
         let news = self.state != Some(state) || self.progress != progress;
         if out.is_json() {
             if news {
-                out.json(&wire::job(job, progress.as_ref()), true)?;
+                out.json(&wire::Job::new(job, progress.as_ref()), true)?;
             }
         } else {
             self.show_words(job, progress.as_ref(), outputs.last(), out)?;
@@ -186,6 +186,6 @@ mod tests {
     fn a_cut_never_splits_a_character() {
         let mut tail = Tail::default();
         assert_eq!(tail.news(1, "ab", 2), "ab");
-        assert_eq!(tail.news(1, "éb", 3), "éb");
+        assert_eq!(tail.news(1, "éb", 4), "éb");
     }
 }

@@ -106,12 +106,11 @@ fn answer(cancelled: &Cancelled, asked: &str) -> Result<HttpResponse, Fault> {
         Outcome::Cancelled | Outcome::Cancelling | Outcome::Already => {
             return json(StatusCode::OK, &wire::CancelAnswer::from(cancelled));
         }
-        Outcome::Refused => Fault::refused(
-            format!("job {} {message}", cancelled.id),
-            cancelled.state,
-        )
-        .with("id", cancelled.id)
-        .with("was", cancelled.was.map(JobState::as_str)),
+        Outcome::Refused => {
+            Fault::refused(format!("job {} {message}", cancelled.id), cancelled.state)
+                .with("id", cancelled.id)
+                .with("was", cancelled.was.map(JobState::as_str))
+        }
         Outcome::Missing => Fault::not_found(format!("there is no job {asked}")),
     };
     Err(fault

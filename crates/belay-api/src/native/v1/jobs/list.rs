@@ -99,7 +99,9 @@ impl FromStr for Cursor {
         let id = i64::from_str_radix(digits, 16).map_err(|_| ())?;
         let cursor = Self(id);
         // One spelling only.
-        (id > 0 && cursor.to_string() == text).then_some(cursor).ok_or(())
+        (id > 0 && cursor.to_string() == text)
+            .then_some(cursor)
+            .ok_or(())
     }
 }
 
@@ -112,7 +114,15 @@ mod tests {
         for id in [1, 77, i64::MAX] {
             assert_eq!(Cursor(id).to_string().parse(), Ok(Cursor(id)));
         }
-        for text in ["", "p", "1", "p0000000000000000", "pffffffffffffffff", "p+000000000000001", "p000000000000004D"] {
+        for text in [
+            "",
+            "p",
+            "1",
+            "p0000000000000000",
+            "pffffffffffffffff",
+            "p+000000000000001",
+            "p000000000000004D",
+        ] {
             assert_eq!(text.parse::<Cursor>(), Err(()), "{text}");
         }
     }

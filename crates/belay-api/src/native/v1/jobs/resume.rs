@@ -10,7 +10,9 @@ use crate::native::v1::wire;
 use crate::service;
 
 pub(crate) fn verb() -> Verb {
-    Verb::keyed(Method::POST, Scope::Write, |call| Box::pin(resume_job(call)))
+    Verb::keyed(Method::POST, Scope::Write, |call| {
+        Box::pin(resume_job(call))
+    })
 }
 
 /// Let a suspended job go on
@@ -33,5 +35,8 @@ pub(crate) async fn resume_job(mut call: Call) -> Answer {
         .request
         .database(move |db| service::manage::resume(db, &caller, job, reason.as_deref()))
         .await?;
-    json(StatusCode::OK, &wire::Moved::new(moved, "its worker was told to go on"))
+    json(
+        StatusCode::OK,
+        &wire::Moved::new(moved, "its worker was told to go on"),
+    )
 }

@@ -33,5 +33,8 @@ pub(crate) async fn start_job(mut call: Call) -> Answer {
         .request
         .database(move |db| service::manage::start_now(db, &caller, job, reason.as_deref()))
         .await?;
-    json(StatusCode::OK, &wire::Moved::new(moved, "it waits no longer and joined its line"))
+    json(
+        StatusCode::OK,
+        &wire::Moved::new(moved, "it waits no longer and joined its line"),
+    )
 }

@@ -10,7 +10,9 @@ use crate::native::v1::wire;
 use crate::service;
 
 pub(crate) fn verb() -> Verb {
-    Verb::keyed(Method::POST, Scope::Write, |call| Box::pin(suspend_job(call)))
+    Verb::keyed(Method::POST, Scope::Write, |call| {
+        Box::pin(suspend_job(call))
+    })
 }
 
 /// Hold a running job still
@@ -33,5 +35,8 @@ pub(crate) async fn suspend_job(mut call: Call) -> Answer {
         .request
         .database(move |db| service::manage::suspend(db, &caller, job, reason.as_deref()))
         .await?;
-    json(StatusCode::OK, &wire::Moved::new(moved, "its worker was told to hold it still"))
+    json(
+        StatusCode::OK,
+        &wire::Moved::new(moved, "its worker was told to hold it still"),
+    )
 }

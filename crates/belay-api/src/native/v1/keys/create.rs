@@ -70,7 +70,9 @@ fn scopes(members: &mut Members<'_>) -> Result<Vec<Scope>, Fault> {
         let word: String = text(raw, "scopes")?;
         let scope = word
             .parse()
-            .map_err(|e: crate::auth::scope::UnknownScope| Fault::invalid("scopes", e.to_string()))?;
+            .map_err(|e: crate::auth::scope::UnknownScope| {
+                Fault::invalid("scopes", e.to_string())
+            })?;
         if !scopes.contains(&scope) {
             scopes.push(scope);
         }
@@ -108,7 +110,10 @@ fn text(raw: &RawValue, field: &str) -> Result<String, Fault> {
     serde_json::from_str(raw.get()).map_err(|_| {
         Fault::invalid(
             field,
-            format!("{field} holds {}, which is not a string", shorten(raw.get())),
+            format!(
+                "{field} holds {}, which is not a string",
+                shorten(raw.get())
+            ),
         )
     })
 }
@@ -126,7 +131,9 @@ fn text(raw: &RawValue, field: &str) -> Result<String, Fault> {
 )]
 pub(crate) async fn create_key(mut call: Call) -> Answer {
     call.query(&[])?;
-    let request = call.body(MEBIBYTE, Need::Required, KeyRequest::take).await?;
+    let request = call
+        .body(MEBIBYTE, Need::Required, KeyRequest::take)
+        .await?;
     check_power(&call.grant, &request)?;
     let (grant, via) = (Arc::clone(&call.grant), call.request.via);
     let (about, key) = call

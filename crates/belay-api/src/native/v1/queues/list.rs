@@ -19,7 +19,7 @@ pub(crate) fn verb() -> Verb {
     responses((status = 200, description = "All queues that ever held a job", body = wire::Queues)),
 )]
 pub(crate) async fn list_queues(call: Call) -> Answer {
-    call.query(&["tenant"])?;
+    call.query(&[])?;
     shared::check(&call).await?;
     let queues = call.request.database(service::house::queues).await?;
     let queues = queues

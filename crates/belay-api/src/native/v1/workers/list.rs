@@ -21,7 +21,7 @@ pub(crate) fn verb() -> Verb {
     responses((status = 200, description = "Living workers and those that ended lately", body = wire::Workers)),
 )]
 pub(crate) async fn list_workers(call: Call) -> Answer {
-    call.query(&["tenant"])?;
+    call.query(&[])?;
     shared::check(&call).await?;
     let workers = call.request.database(service::house::workers).await?;
     let workers = workers.into_iter().map(wire::Worker::from).collect();

@@ -31,7 +31,14 @@ fn near_passes_look_two_seconds_back() {
         run(&mut plan, begin, mark(10, 10, 100)),
         [Pass::Deep { low: 1 }, Pass::Near { low: 0 }]
     );
-    assert!(run(&mut plan, begin + Duration::from_millis(249), mark(11, 11, 200)).is_empty());
+    assert!(
+        run(
+            &mut plan,
+            begin + Duration::from_millis(249),
+            mark(11, 11, 200)
+        )
+        .is_empty()
+    );
     assert_eq!(
         run(&mut plan, begin + s(1), mark(11, 11, 200)),
         [Pass::Near { low: 0 }]
@@ -47,7 +54,11 @@ fn without_new_tickets_there_is_nothing_to_do() {
     let begin = Instant::now();
     let mut plan = Plan::new(begin);
     for second in 0..40 {
-        run(&mut plan, begin + s(second), mark(10 + second as i64, 10 + second as i64, 100));
+        run(
+            &mut plan,
+            begin + s(second),
+            mark(10 + second as i64, 10 + second as i64, 100),
+        );
     }
     // Everything is swept, and what was given out long ago has ended.
     let quiet: Vec<Pass> = (40..59)
@@ -67,11 +78,19 @@ fn the_bound_moves_only_when_every_transaction_has_ended() {
     let mut plan = Plan::new(begin);
     // A transaction with number 5 stays open.
     for second in 0..60 {
-        run(&mut plan, begin + s(second), mark(5, 10 + second as i64, 100 + second as i64));
+        run(
+            &mut plan,
+            begin + s(second),
+            mark(5, 10 + second as i64, 100 + second as i64),
+        );
         assert_eq!(plan.bound, 0);
     }
     for second in 60..80 {
-        run(&mut plan, begin + s(second), mark(65, 10 + second as i64, 100 + second as i64));
+        run(
+            &mut plan,
+            begin + s(second),
+            mark(65, 10 + second as i64, 100 + second as i64),
+        );
     }
     // Numbers below 65 have ended, which were all given out before second 55: those of the tickets of second 53. But who
     // ran during the first clean pass after that, below 70, has not.
@@ -122,5 +141,8 @@ fn marks_are_bounded_and_the_old_ones_thin_out() {
         assert!(plan.marks.len() <= MAX_MARKS + 1);
     }
     // The recent ones are all there.
-    assert_eq!(plan.near_low(begin + Duration::from_millis(250) * 9999), 9991);
+    assert_eq!(
+        plan.near_low(begin + Duration::from_millis(250) * 9999),
+        9991
+    );
 }

@@ -1,13 +1,11 @@
 //! Jobs are claimed, run and reported.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Bench, PATIENCE, config, end, sleep};
 use belay_core::JobState;
 use belay_core::ops::NewJob;
 use belay_testkit::eventually;
-use support::{Bench, PATIENCE, config, end, sleep};
 
 #[test]
 fn builtin_jobs_complete() {
@@ -25,7 +23,9 @@ fn builtin_jobs_complete() {
     let status = worker.status();
     assert!(!status.alive && !status.claiming);
     assert_eq!(
-        bench.metric("belay_jobs_finished_total{kind=\"noop\",outcome=\"completed\",queue=\"default\"}"),
+        bench.metric(
+            "belay_jobs_finished_total{kind=\"noop\",outcome=\"completed\",queue=\"default\"}"
+        ),
         1.0
     );
 }
@@ -109,7 +109,10 @@ fn priorities_are_kept() {
         .map(|id| bench.until(*id, JobState::Completed))
         .collect();
     end(&worker);
-    let mut order: Vec<_> = done.iter().map(|job| (job.started_at, job.priority)).collect();
+    let mut order: Vec<_> = done
+        .iter()
+        .map(|job| (job.started_at, job.priority))
+        .collect();
     order.sort();
     let priorities: Vec<i16> = order.iter().map(|(_, priority)| *priority).collect();
     let mut sorted = priorities.clone();
@@ -133,7 +136,9 @@ fn queues_of_one_priority_take_turns() {
     let mut config = config();
     config.slots = 1;
     let worker = bench.start(config);
-    eventually(PATIENCE, || (bench.count(JobState::Completed) == 40).then_some(()));
+    eventually(PATIENCE, || {
+        (bench.count(JobState::Completed) == 40).then_some(())
+    });
     end(&worker);
     // Of the first ten that ran, five came from each.
     let second = bench.number(
@@ -171,7 +176,9 @@ fn many_queues_are_served() {
         .collect();
     bench.enqueue_many(&jobs);
     let worker = bench.worker();
-    eventually(PATIENCE, || (bench.count(JobState::Completed) == 600).then_some(()));
+    eventually(PATIENCE, || {
+        (bench.count(JobState::Completed) == 600).then_some(())
+    });
     // And one that nobody looks at is found again, also in a line that is new.
     for queue in ["q149", "new"] {
         let id = bench.enqueue(&NewJob {
@@ -194,14 +201,19 @@ fn two_workers_share_without_running_anything_twice() {
         bench.enqueue_many(&vec![NewJob::new("noop"); 500]);
         bench.enqueue_many(&vec![sleep(0.0); 50]);
     }
-    eventually(PATIENCE, || (bench.count(JobState::Completed) == 5500).then_some(()));
+    eventually(PATIENCE, || {
+        (bench.count(JobState::Completed) == 5500).then_some(())
+    });
     end(&one);
     end(&two);
     assert_eq!(
         bench.number("select count(*) as n from belay.job_done where attempt <> 1 or fence <> 1"),
         0
     );
-    assert_eq!(bench.number("select count(distinct id) as n from belay.job_done"), 5500);
+    assert_eq!(
+        bench.number("select count(distinct id) as n from belay.job_done"),
+        5500
+    );
     assert_eq!(
         bench.number("select count(*) as n from belay.job_event"),
         0,

@@ -1,6 +1,6 @@
 //! What the tests of the worker share.
-#![allow(dead_code, reason = "each test file uses a part of it")]
-#![allow(unreachable_pub, reason = "a module of several test programs")]
+
+pub(crate) mod executors;
 
 use std::time::Duration;
 
@@ -16,17 +16,17 @@ use belay_worker::{Worker, WorkerConfig};
 use diesel::prelude::*;
 
 /// Only a broken program takes longer.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A database with its daemon's side.
-pub struct Bench {
-    pub test: TestDb,
-    pub db: Db,
-    pub metrics: Metrics,
+pub(crate) struct Bench {
+    pub(crate) test: TestDb,
+    pub(crate) db: Db,
+    pub(crate) metrics: Metrics,
 }
 
 impl Bench {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let test = TestDb::new();
         let db = Db::new(DbConfig::new(test.url())).unwrap();
         Self {
@@ -36,22 +36,22 @@ impl Bench {
         }
     }
 
-    pub fn start(&self, config: WorkerConfig) -> Worker {
+    pub(crate) fn start(&self, config: WorkerConfig) -> Worker {
         Worker::start(self.db.clone(), config, self.metrics.clone()).unwrap()
     }
 
-    pub fn worker(&self) -> Worker {
+    pub(crate) fn worker(&self) -> Worker {
         self.start(config())
     }
 
-    pub fn enqueue(&self, job: &NewJob) -> i64 {
+    pub(crate) fn enqueue(&self, job: &NewJob) -> i64 {
         self.db
             .tx(|conn| ops::enqueue(conn, 1, job, None, false, &actor()))
             .unwrap()
             .id
     }
 
-    pub fn enqueue_many(&self, jobs: &[NewJob]) -> Vec<i64> {
+    pub(crate) fn enqueue_many(&self, jobs: &[NewJob]) -> Vec<i64> {
         let made = self
             .db
             .tx(|conn| ops::enqueue_many(conn, 1, jobs, &actor()))
@@ -59,13 +59,13 @@ impl Bench {
         made.iter().map(|job| job.id).collect()
     }
 
-    pub fn cancel(&self, id: i64) -> CancelAnswer {
+    pub(crate) fn cancel(&self, id: i64) -> CancelAnswer {
         self.db
             .tx(|conn| ops::cancel_one(conn, None, id, &actor(), Some("test"), CancelLimit::Any))
             .unwrap()
     }
 
-    pub fn job(&self, id: i64) -> Job {
+    pub(crate) fn job(&self, id: i64) -> Job {
         self.db
             .read(|conn| query::get(conn, None, &JobRef::number(id)))
             .unwrap()
@@ -73,7 +73,7 @@ impl Bench {
 
     /// Waits until a job is in that state.
     #[track_caller]
-    pub fn until(&self, id: i64, state: JobState) -> Job {
+    pub(crate) fn until(&self, id: i64, state: JobState) -> Job {
         eventually(PATIENCE, || {
             let job = self.job(id);
             assert!(
@@ -87,7 +87,7 @@ impl Bench {
     }
 
     /// Names of the recorded events of a job, in order.
-    pub fn events(&self, id: i64) -> Vec<String> {
+    pub(crate) fn events(&self, id: i64) -> Vec<String> {
         let job = self.job(id);
         self.db
             .read(|conn| query::timeline(conn, &job))
@@ -98,14 +98,18 @@ impl Bench {
     }
 
     /// How many jobs are in each state, finished or not.
-    pub fn count(&self, state: JobState) -> i64 {
-        let table = if state.is_terminal() { "job_done" } else { "job" };
+    pub(crate) fn count(&self, state: JobState) -> i64 {
+        let table = if state.is_terminal() {
+            "job_done"
+        } else {
+            "job"
+        };
         self.number(&format!(
             "select count(*) as n from belay.{table} where state = '{state}'"
         ))
     }
 
-    pub fn number(&self, sql: &str) -> i64 {
+    pub(crate) fn number(&self, sql: &str) -> i64 {
         #[derive(QueryableByName)]
         struct Row {
             #[diesel(sql_type = diesel::sql_types::BigInt)]
@@ -118,7 +122,7 @@ impl Bench {
     }
 
     /// A metric of this process, by the text before its value.
-    pub fn metric(&self, series: &str) -> f64 {
+    pub(crate) fn metric(&self, series: &str) -> f64 {
         let text = self.metrics.render(None).unwrap();
         let line = text
             .lines()
@@ -129,12 +133,12 @@ impl Bench {
     }
 }
 
-pub fn actor() -> Actor {
+pub(crate) fn actor() -> Actor {
     Actor::new("test", Via::Native)
 }
 
 /// Quick settings: short heartbeats, so that tests without notifications do not take long.
-pub fn config() -> WorkerConfig {
+pub(crate) fn config() -> WorkerConfig {
     let mut config = WorkerConfig::new("test");
     config.beat = Duration::from_millis(200);
     config.lease = Duration::from_secs(10);
@@ -142,7 +146,7 @@ pub fn config() -> WorkerConfig {
 }
 
 /// A job that sleeps.
-pub fn sleep(seconds: f64) -> NewJob {
+pub(crate) fn sleep(seconds: f64) -> NewJob {
     NewJob {
         payload: format!("{{\"seconds\": {seconds}}}"),
         ..NewJob::new("sleep")
@@ -151,7 +155,7 @@ pub fn sleep(seconds: f64) -> NewJob {
 
 /// Ends a worker in good order.
 #[track_caller]
-pub fn end(worker: &Worker) {
+pub(crate) fn end(worker: &Worker) {
     worker.drain();
     assert!(worker.join_timeout(PATIENCE), "the worker did not end");
 }

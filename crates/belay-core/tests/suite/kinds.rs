@@ -1,0 +1,167 @@
+//! The kinds that nodes register, and the duties they share.
+
+use std::time::Duration;
+
+use belay_core::Error;
+use belay_core::ops::{self, KindSpec};
+use belay_core::query;
+use belay_testkit::TestDb;
+
+use crate::common::{count, overtaken, register, run};
+
+fn kind(name: &str) -> KindSpec {
+    KindSpec {
+        name: name.into(),
+        executor: "command".into(),
+        queue: "default".into(),
+        priority: 5,
+        max_attempts: 5,
+        timeout_s: None,
+        can_suspend: false,
+    }
+}
+
+#[test]
+fn kinds_are_registered_and_renewed_together() {
+    let db = TestDb::new();
+    let conn = &mut db.conn();
+    let names = |conn: &mut _| -> Vec<String> {
+        query::kinds(conn)
+            .unwrap()
+            .into_iter()
+            .map(|kind| kind.name)
+            .collect()
+    };
+    assert_eq!(names(conn), ["noop", "sleep"]);
+    ops::register_kinds(conn, &[]).unwrap();
+    ops::register_kinds(conn, &[kind("z:1"), kind("a.b-c_d")]).unwrap();
+    assert_eq!(names(conn), ["a.b-c_d", "noop", "sleep", "z:1"]);
+    let changed = KindSpec {
+        executor: "http".into(),
+        queue: "web".into(),
+        priority: 0,
+        max_attempts: 1000,
+        timeout_s: Some(31_536_000),
+        can_suspend: true,
+        ..kind("z:1")
+    };
+    ops::register_kinds(conn, std::slice::from_ref(&changed)).unwrap();
+    let now = query::kinds(conn).unwrap().pop().unwrap();
+    assert_eq!(
+        (
+            now.executor.as_str(),
+            now.queue.as_str(),
+            now.priority,
+            now.max_attempts,
+            now.timeout_s,
+            now.can_suspend
+        ),
+        ("http", "web", 0, 1000, Some(31_536_000), true)
+    );
+}
+
+#[test]
+fn a_value_out_of_range_is_refused_by_name_and_nothing_is_registered() {
+    let db = TestDb::new();
+    let conn = &mut db.conn();
+    let mut wrongly_answered = Vec::new();
+    for (field, wrong) in [
+        (
+            "queue",
+            KindSpec {
+                queue: "a b".into(),
+                ..kind("k")
+            },
+        ),
+        (
+            "priority",
+            KindSpec {
+                priority: 10,
+                ..kind("k")
+            },
+        ),
+        (
+            "max_attempts",
+            KindSpec {
+                max_attempts: 0,
+                ..kind("k")
+            },
+        ),
+        (
+            "timeout_s",
+            KindSpec {
+                timeout_s: Some(0),
+                ..kind("k")
+            },
+        ),
+        ("kind", kind("")),
+        ("kind", kind("a b")),
+        ("kind", kind(&"k".repeat(101))),
+        ("kind", kind("a\0")),
+    ] {
+        let answer = ops::register_kinds(conn, &[kind("fine"), wrong.clone()]);
+        if !matches!(&answer, Err(Error::Invalid { field: said, .. }) if *said == field) {
+            wrongly_answered.push(format!("{:.20} for {field}: {answer:?}", wrong.name));
+        }
+        assert_eq!(count(conn, "select count(*) from belay.kind"), 2);
+    }
+    assert_eq!(wrongly_answered, Vec::<String>::new());
+}
+
+#[test]
+fn nodes_that_register_in_opposite_order_do_not_deadlock() {
+    let db = TestDb::new();
+    let mut first = db.conn();
+    let kinds = ["a", "b", "c"].map(kind);
+    let reversed: Vec<KindSpec> = kinds.iter().rev().cloned().collect();
+    ops::register_kinds(&mut first, &kinds).unwrap();
+    run(&mut first, "begin");
+    ops::register_kinds(&mut first, &kinds).unwrap();
+    overtaken(&db, &mut first, "commit", |conn| {
+        ops::register_kinds(conn, &reversed)
+    })
+    .unwrap();
+    assert_eq!(count(&mut first, "select count(*) from belay.kind"), 5);
+}
+
+#[test]
+fn a_duty_is_done_by_one_node_per_period() {
+    let db = TestDb::new();
+    let conn = &mut db.conn();
+    let [one, two] = [register(conn), register(conn)];
+    let minute = Duration::from_secs(60);
+    assert!(ops::duty_due(conn, "prune", minute, one).unwrap());
+    assert!(!ops::duty_due(conn, "prune", minute, one).unwrap());
+    assert!(!ops::duty_due(conn, "prune", minute, two).unwrap());
+    assert!(
+        ops::duty_due(conn, "sweep", minute, two).unwrap(),
+        "each duty has a period of its own"
+    );
+    run(
+        conn,
+        "update belay.duty set ran_at = ran_at - interval '61 s'",
+    );
+    assert!(ops::duty_due(conn, "prune", minute, two).unwrap());
+    assert!(!ops::duty_due(conn, "prune", minute, one).unwrap());
+    // A clock that was set back must not stop a duty for ever.
+    run(
+        conn,
+        "update belay.duty set ran_at = now() + interval '1 day'",
+    );
+    assert!(ops::duty_due(conn, "prune", minute, one).unwrap());
+}
+
+#[test]
+fn a_duty_whose_row_is_being_taken_is_not_due_for_another() {
+    let db = TestDb::new();
+    let mut first = db.conn();
+    let worker = register(&mut first);
+    let minute = Duration::from_secs(60);
+    run(&mut first, "begin");
+    assert!(ops::duty_due(&mut first, "prune", minute, worker).unwrap());
+    let due = overtaken(&db, &mut first, "commit", |conn| {
+        ops::duty_due(conn, "prune", minute, worker)
+    })
+    .unwrap();
+    assert!(!due);
+}

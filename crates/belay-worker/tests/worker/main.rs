@@ -1,0 +1,15 @@
+//! Whole workers on real databases.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what goes wrong in a test's own tools fails the test"
+)]
+
+mod basics;
+mod cancel;
+mod faults;
+mod freeze;
+mod results;
+mod shutdown;
+mod support;
