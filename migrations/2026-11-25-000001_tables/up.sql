@@ -159,7 +159,7 @@ create table belay.job_done (
   created_at timestamptz not null,
   started_at timestamptz,
   claimed_at timestamptz,
-  finished_at timestamptz not null default now(),
+  finished_at timestamptz not null default clock_timestamp(),
   cancel_at timestamptz,
   data_deleted_at timestamptz,
   retry_of bigint,
@@ -192,7 +192,7 @@ create index job_done_bad on belay.job_done (tenant, state, id) where state <> '
 
 create table belay.job_event (
   id bigint generated always as identity,
-  at timestamptz not null default now(),
+  at timestamptz not null default clock_timestamp(),
   job bigint not null,
   worker bigint,
   tenant integer not null,
@@ -219,10 +219,12 @@ create table belay.job_output (
   stderr_bytes bigint not null default 0,
   exit_code integer,
   signal integer,
+  error text,
   updated_at timestamptz not null default now(),
   primary key (job, attempt)
 );
-comment on table belay.job_output is 'Last part of what an attempt wrote, while it runs and afterwards.';
+comment on table belay.job_output is
+  'Last part of what an attempt wrote, while it runs and afterwards, and its error. Content: it goes when the data of the job is deleted, which is why errors do not stand in job_event.';
 
 create table belay.job_progress (
   job bigint primary key,

@@ -87,11 +87,18 @@ create trigger job_first_cancel before update of cancel_at, cancel_actor, cancel
         is distinct from (old.cancel_at, old.cancel_actor, old.cancel_reason, old.cancel_via))
   execute function belay.refuse_rewrite('the first cancel of a job is never rewritten, job');
 
+-- Only the content of a finished job can go.
 create trigger job_done_final before update on belay.job_done for each row
-  when ((old.id, old.tenant, old.was, old.state, old.fence, old.finished_at, old.created_at)
-        is distinct from (new.id, new.tenant, new.was, new.state, new.fence, new.finished_at, new.created_at)
-        or (old.cancel_at, old.cancel_actor, old.cancel_reason, old.cancel_via, old.cancel_rung)
-        is distinct from (new.cancel_at, new.cancel_actor, new.cancel_reason, new.cancel_via, new.cancel_rung))
+  when ((old.id, old.worker, old.run_at, old.created_at, old.started_at, old.claimed_at, old.finished_at, old.cancel_at,
+         old.retry_of, old.tenant, old.was, old.state, old.fence, old.timeout_s, old.priority, old.attempt,
+         old.max_attempts, old.queue, old.kind, old.created_by, old.created_via, old.unique_key, old.cancel_actor,
+         old.cancel_reason, old.cancel_via, old.cancel_rung)
+    is distinct from
+        (new.id, new.worker, new.run_at, new.created_at, new.started_at, new.claimed_at, new.finished_at, new.cancel_at,
+         new.retry_of, new.tenant, new.was, new.state, new.fence, new.timeout_s, new.priority, new.attempt,
+         new.max_attempts, new.queue, new.kind, new.created_by, new.created_via, new.unique_key, new.cancel_actor,
+         new.cancel_reason, new.cancel_via, new.cancel_rung)
+    or (old.data_deleted_at is not null and new.data_deleted_at is distinct from old.data_deleted_at))
   execute function belay.refuse_rewrite('a finished job never changes, job');
 
 create trigger job_done_kept before delete on belay.job_done for each row

@@ -4,7 +4,7 @@ drop function belay.op_cancel(bigint[], integer, text, text, text, text);
 drop function belay.cancel_held(tid[], text, text, text, text);
 drop function belay.op_enqueue_many(integer, text[], jsonb[], text[], smallint[], timestamptz[], smallint[], integer[], text[], text, text);
 drop function belay.op_enqueue(integer, text, jsonb, text, smallint, timestamptz, smallint, integer, text, text, boolean, text, text);
-drop function belay.check_ranges(smallint, integer);
+drop function belay.check_ranges(smallint, integer, timestamptz, text);
 drop function belay.check_payload(jsonb);
 drop function belay.known_kind(text);
 drop function belay.ensure_line(text, text, smallint);

@@ -74,13 +74,15 @@ begin
     raise exception 'the payload is null' using errcode = 'check_violation', constraint = 'belay_payload',
       hint = 'Leave the payload out, or give JSON; the JSON value null is written as ''null''::jsonb.';
   end if;
-  if pg_column_size(p_payload) > 1048576 then
-    raise exception 'the payload has % bytes, more than the 1048576 (1 MiB) allowed', pg_column_size(p_payload)
+  -- The limit is one on the text that the caller sends, and is kept where that text is known. As stored a payload may be
+  -- several times as large, and this only keeps out what cannot come from there.
+  if pg_column_size(p_payload) > 16777216 then
+    raise exception 'the payload has % bytes as stored, more than the 16777216 (16 MiB) allowed', pg_column_size(p_payload)
       using errcode = 'check_violation', constraint = 'belay_payload_size';
   end if;
 end $$;
 
-create function belay.check_ranges(p_attempts smallint, p_timeout integer) returns void language plpgsql immutable
+create function belay.check_ranges(p_attempts smallint, p_timeout integer, p_run_at timestamptz, p_unique_key text) returns void language plpgsql immutable
 set search_path = pg_catalog, belay, pg_temp
 as $$
 begin
@@ -89,6 +91,14 @@ begin
   end if;
   if p_timeout not between 1 and 31536000 then
     raise exception 'timeout_s is %, it must be from 1 to 31536000 seconds (a year)', p_timeout using errcode = 'check_violation', constraint = 'job_timeout';
+  end if;
+  -- Programs that read jobs must be able to hold the time.
+  if p_run_at not between '0001-01-01 00:00:00+00' and '9999-12-31 23:59:59+00' then
+    raise exception 'run_at is %, it must lie between the years 1 and 9999', p_run_at using errcode = 'check_violation', constraint = 'belay_run_at';
+  end if;
+  if length(p_unique_key) not between 1 and 255 then
+    raise exception 'unique_key has % characters, it must have 1 to 255', length(p_unique_key)
+      using errcode = 'check_violation', constraint = 'belay_unique_key';
   end if;
 end $$;
 
@@ -115,7 +125,7 @@ begin
            l.queue, k.name, p_actor, p_via, p_payload
     from belay.kind k
     join belay.line l on l.queue = coalesce(p_queue, k.queue) and l.kind = k.name and l.priority = coalesce(p_priority, k.priority)
-    where k.name = p_kind and exists (select from belay.tenant t where t.id = p_tenant) and pg_column_size(p_payload) <= 1048576
+    where k.name = p_kind and exists (select from belay.tenant t where t.id = p_tenant) and pg_column_size(p_payload) <= 16777216
       and (p_max_attempts is null or p_max_attempts between 1 and 1000) and (p_timeout_s is null or p_timeout_s between 1 and 31536000)
     returning job.id, false, exists (select from belay.sleeper) into id, existed, asleep;
     if found then
@@ -140,16 +150,10 @@ begin
     raise exception 'unknown tenant %', p_tenant using errcode = 'foreign_key_violation', constraint = 'belay_unknown_tenant',
       hint = 'List the tenants with `belay tenant list`, or make one with `belay tenant create`.';
   end if;
-  if p_payload is null or pg_column_size(p_payload) > 1048576 then
+  if p_payload is null or pg_column_size(p_payload) > 16777216 then
     perform belay.check_payload(p_payload);
   end if;
-  if attempts not between 1 and 1000 or timeout not between 1 and 31536000 then
-    perform belay.check_ranges(attempts, timeout);
-  end if;
-  if length(p_unique_key) not between 1 and 255 then
-    raise exception 'unique_key has % characters, it must have 1 to 255', length(p_unique_key)
-      using errcode = 'check_violation', constraint = 'belay_unique_key';
-  end if;
+  perform belay.check_ranges(attempts, timeout, p_run_at, p_unique_key);
   if not line_known then
     perform belay.ensure_line(q, p_kind, prio);
   end if;
@@ -160,7 +164,7 @@ begin
       raise exception 'the idempotency key has % characters, it must have 1 to 255', length(p_idempotency_key)
         using errcode = 'check_violation', constraint = 'idempotency_key';
     end if;
-    print := sha256(convert_to(jsonb_build_array(p_kind, p_payload, p_queue, p_priority, p_run_at, p_max_attempts,
+    print := sha256(convert_to(jsonb_build_array(p_kind, p_payload, p_queue, p_priority, extract(epoch from p_run_at), p_max_attempts,
                                                  p_timeout_s, p_unique_key, p_open)::text, 'UTF8'));
     delete from belay.idempotency i where i.tenant = p_tenant and i.key = p_idempotency_key
       and i.created_at < now() - interval '24 hours';
@@ -229,6 +233,7 @@ declare
   n integer := cardinality(p_kinds);
   r record;
   ids bigint[];
+  tickets bigint[];
 begin
   if not exists (select from belay.tenant t where t.id = p_tenant) then
     raise exception 'unknown tenant %', p_tenant using errcode = 'foreign_key_violation', constraint = 'belay_unknown_tenant';
@@ -242,17 +247,20 @@ begin
     if r.unknown then perform belay.known_kind(r.kind); end if;
     perform belay.ensure_line(r.queue, r.kind, r.priority);
   end loop;
-  perform belay.check_payload(x.payload) from unnest(p_payloads) x (payload) where x.payload is null or pg_column_size(x.payload) > 1048576;
-  perform belay.check_ranges(x.attempts, x.timeout) from unnest(p_max_attempts, p_timeouts) x (attempts, timeout)
-    where x.attempts not between 1 and 1000 or x.timeout not between 1 and 31536000;
+  perform belay.check_payload(x.payload) from unnest(p_payloads) x (payload) where x.payload is null or pg_column_size(x.payload) > 16777216;
+  perform belay.check_ranges(x.attempts, x.timeout, x.run_at, x.ukey) from unnest(p_max_attempts, p_timeouts, p_run_ats, p_unique_keys) x (attempts, timeout, run_at, ukey)
+    where x.attempts is not null or x.timeout is not null or x.run_at is not null or x.ukey is not null;
 
+  -- Numbers and places in the line are taken in request order; the rows are written in the order of their unique keys, so that
+  -- two batches with the same keys cannot deadlock.
   ids := array(select nextval('belay.job_id_seq') from generate_series(1, n));
+  tickets := array(select nextval('belay.ticket') from generate_series(1, n));
   insert into belay.job (id, ticket, run_at, tenant, state, timeout_s, priority, max_attempts, queue, kind, created_by, created_via, unique_key, payload)
-  select x.id, case when x.run_at > now() then null else nextval('belay.ticket') end, coalesce(x.run_at, now()), p_tenant,
+  select x.id, case when x.run_at > now() then null else x.ticket end, coalesce(x.run_at, now()), p_tenant,
          case when x.run_at > now() then 'scheduled' else 'queued' end::belay.job_state, coalesce(x.timeout, k.timeout_s),
          coalesce(x.priority, k.priority), coalesce(x.attempts, k.max_attempts), coalesce(x.queue, k.queue), x.kind, p_actor, p_via, x.ukey, x.payload
-  from unnest(ids, p_kinds, p_payloads, p_queues, p_priorities, p_run_ats, p_max_attempts, p_timeouts, p_unique_keys)
-       with ordinality x (id, kind, payload, queue, priority, run_at, attempts, timeout, ukey, ord)
+  from unnest(ids, tickets, p_kinds, p_payloads, p_queues, p_priorities, p_run_ats, p_max_attempts, p_timeouts, p_unique_keys)
+       with ordinality x (id, ticket, kind, payload, queue, priority, run_at, attempts, timeout, ukey, ord)
        join belay.kind k on k.name = x.kind
   order by x.ukey nulls first, x.ord
   on conflict (tenant, unique_key) where unique_key is not null do nothing;
@@ -302,7 +310,7 @@ begin
       select d.id, d.tenant, d.attempt, 'cancelled', d.state, 'cancelled', p_actor, p_via, p_reason from d)
     insert into belay.job_done (id, worker, run_at, created_at, started_at, claimed_at, cancel_at, retry_of, tenant, was, state, fence, timeout_s,
         priority, attempt, max_attempts, queue, kind, created_by, created_via, unique_key, cancel_actor, cancel_reason, cancel_via, cancel_rung, last_error, payload)
-      select d.id, null, d.run_at, d.created_at, d.started_at, d.claimed_at, now(), d.retry_of, d.tenant, d.state, 'cancelled', d.fence, d.timeout_s,
+      select d.id, null, d.run_at, d.created_at, d.started_at, d.claimed_at, clock_timestamp(), d.retry_of, d.tenant, d.state, 'cancelled', d.fence, d.timeout_s,
         d.priority, d.attempt, d.max_attempts, d.queue, d.kind, d.created_by, d.created_via, d.unique_key, p_actor, p_reason, p_via, 'never_started', d.last_error, d.payload
       from d
       returning job_done.id, job_done.was, job_done.started_at is not null as started
@@ -333,7 +341,7 @@ begin
   if p_limit = 'any' then
     for r in
       with c as (
-        update belay.job j set state = 'cancelling', suspended_at = null, cancel_at = now(), cancel_actor = p_actor, cancel_reason = p_reason, cancel_via = p_via
+        update belay.job j set state = 'cancelling', suspended_at = null, cancel_at = clock_timestamp(), cancel_actor = p_actor, cancel_reason = p_reason, cancel_via = p_via
         where j.ctid = any (p_held) and j.state in ('running', 'suspended')
         returning j.id, j.worker, j.tenant, j.attempt),
       e as (
@@ -401,12 +409,18 @@ declare
   live belay.job_state;
   s belay.job_state := 'queued';
 begin
+  -- An unfinished job first, with a lock that only its end would break: under REPEATABLE READ a job that has finished since the
+  -- caller's snapshot is 40001, not a refusal.
+  select j.state into live from belay.job j where j.id = p_id and (p_tenant is null or j.tenant = p_tenant) for key share;
+  if found then
+    outcome := 'unfinished';
+    was := live;
+    return;
+  end if;
   -- The lock is against a deletion of the job's data at the same moment.
   select * into f from belay.job_done d where d.id = p_id and (p_tenant is null or d.tenant = p_tenant) for update;
   if not found then
-    select j.state into live from belay.job j where j.id = p_id and (p_tenant is null or j.tenant = p_tenant);
-    outcome := case when live is null then 'missing' else 'unfinished' end;
-    was := live;
+    outcome := 'missing';
     return;
   end if;
   was := f.state;

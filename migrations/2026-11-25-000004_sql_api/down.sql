@@ -5,6 +5,7 @@ drop function belay.cancel_many(bigint[], text, text);
 drop function belay.enqueue_many(jsonb, integer, text);
 drop function belay.enqueue(text, jsonb, text, integer, timestamptz, integer, integer, text, text, integer, text);
 drop function belay.small(text, integer);
+drop function belay.checked_payload(jsonb);
 drop function belay.checked_reason(text);
 drop function belay.caller(text);
 do $$

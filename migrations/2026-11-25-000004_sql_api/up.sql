@@ -33,6 +33,19 @@ begin
   return p_reason;
 end $$;
 
+-- A payload as a caller of SQL gives it: the limit is on its text.
+create function belay.checked_payload(p_payload jsonb) returns jsonb language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- The text of a small value is never long; do not write it out only to measure it.
+  if pg_column_size(p_payload) > 65536 and octet_length(p_payload::text) > 1048576 then
+    raise exception 'the payload has % bytes, more than the 1048576 (1 MiB) allowed', octet_length(p_payload::text)
+      using errcode = 'check_violation', constraint = 'belay_payload_size';
+  end if;
+  return p_payload;
+end $$;
+
 create function belay.small(p_name text, p_value integer) returns smallint language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $$
@@ -54,7 +67,7 @@ as $$
 declare
   r record;
 begin
-  select * into r from belay.op_enqueue(tenant, kind, payload, queue, belay.small('priority', priority), run_at,
+  select * into r from belay.op_enqueue(tenant, kind, belay.checked_payload(payload), queue, belay.small('priority', priority), run_at,
     belay.small('max_attempts', max_attempts), timeout_s, unique_key, idempotency_key, false, belay.caller(actor), 'sql');
   return r.id;
 end $$;
@@ -76,7 +89,10 @@ begin
     raise exception '% jobs at once, at most 10000 are allowed', jsonb_array_length(jobs)
       using errcode = 'check_violation', constraint = 'belay_jobs';
   end if;
-  select array_agg(x.kind order by n) as kinds, array_agg(coalesce(x.payload, '{}') order by n) as payloads, array_agg(x.queue order by n) as queues,
+  if jsonb_path_exists(jobs, 'strict $[*] ? (@.type() <> "object")') then
+    raise exception 'every element of jobs must be an object, like {"kind": "noop"}' using errcode = 'check_violation', constraint = 'belay_jobs';
+  end if;
+  select array_agg(x.kind order by n) as kinds, array_agg(belay.checked_payload(coalesce(x.payload, '{}')) order by n) as payloads, array_agg(x.queue order by n) as queues,
          array_agg(belay.small('priority', x.priority) order by n) as priorities, array_agg(x.run_at order by n) as run_ats,
          array_agg(belay.small('max_attempts', x.max_attempts) order by n) as attempts, array_agg(x.timeout_s order by n) as timeouts,
          array_agg(x.unique_key order by n) as ukeys, bool_or(x.kind is null) as no_kind

@@ -23,8 +23,9 @@ pub(crate) fn document(prefix: &str) -> utoipa::openapi::OpenApi {
     let mut document = Document::openapi();
     document.merge(Native::openapi());
     document.merge(Probes::openapi());
-    let place = if prefix.is_empty() { "/" } else { prefix };
-    document.servers = Some(vec![Server::new(place)]);
+    if !prefix.is_empty() {
+        document.servers = Some(vec![Server::new(prefix)]);
+    }
     document
 }
 

@@ -110,6 +110,14 @@ impl From<Diesel> for Error {
                 "timeout_s must be from 1 to 31536000 seconds (a year)",
             ),
             Some("belay_payload" | "belay_payload_size") => Self::invalid("payload", message),
+            Some("kind_name") => Self::invalid(
+                "kind",
+                format!(
+                    "{message}: a kind's name has 1 to 100 letters, digits and . _ : - and begins with a letter or digit"
+                ),
+            ),
+            Some("belay_run_at") => Self::invalid("run_at", message),
+            Some("belay_jobs") => Self::invalid("jobs", message),
             Some("belay_unique_key") => Self::invalid("unique_key", message),
             Some("idempotency_key") => Self::invalid("Idempotency-Key", message),
             Some("belay_idempotency_conflict") => Self::Conflict {

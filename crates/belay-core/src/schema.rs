@@ -151,7 +151,7 @@ pub mod belay {
         use diesel::sql_types::*;
         use crate::state::sql::*;
 
-        /// Last part of what an attempt wrote, while it runs and afterwards.
+        /// Last part of what an attempt wrote, while it runs and afterwards, and its error. Content: it goes when the data of the job is deleted, which is why errors do not stand in job_event.
         belay.job_output (job, attempt) {
             job -> Int8,
             attempt -> Int2,
@@ -161,6 +161,7 @@ pub mod belay {
             stderr_bytes -> Int8,
             exit_code -> Nullable<Int4>,
             signal -> Nullable<Int4>,
+            error -> Nullable<Text>,
             updated_at -> Timestamptz,
         }
     }

@@ -37,11 +37,16 @@ impl Executor for Probe {
             if !hold {
                 return Finish::Completed;
             }
-            let stop = attempt.control.wait_for(|c| matches!(c, Control::Stop(_) | Control::Kill(_))).await;
+            let stop = attempt
+                .control
+                .wait_for(|c| matches!(c, Control::Stop(_) | Control::Kill(_)))
+                .await;
             let now = Instant::now();
             drop(stop);
             let _ = told.send((attempt.job, now));
-            Finish::Stopped { rung: Rung::Cooperative }
+            Finish::Stopped {
+                rung: Rung::Cooperative,
+            }
         })
     }
 }
@@ -67,12 +72,26 @@ fn start(url: &str, listen: bool) -> Bench {
             timeout_s: None,
             can_suspend: false,
         },
-        executor: Arc::new(Probe { hold, began: began_in.clone(), told: told_in.clone() }),
+        executor: Arc::new(Probe {
+            hold,
+            began: began_in.clone(),
+            told: told_in.clone(),
+        }),
         backoff: belay_worker::Backoff::default(),
     };
-    let config = WorkerConfig { kinds: vec![kind("quick", false), kind("hold", true)], listen, ..WorkerConfig::new("bench") };
-    let worker = Worker::start(db.clone(), config, Metrics::new().expect("metrics")).expect("a worker");
-    Bench { db, began, told, worker }
+    let config = WorkerConfig {
+        kinds: vec![kind("quick", false), kind("hold", true)],
+        listen,
+        ..WorkerConfig::new("bench")
+    };
+    let worker =
+        Worker::start(db.clone(), config, Metrics::new().expect("metrics")).expect("a worker");
+    Bench {
+        db,
+        began,
+        told,
+        worker,
+    }
 }
 
 fn actor() -> Actor {
@@ -88,7 +107,11 @@ fn main() -> Result<()> {
     bench.worker.stop_now();
     bench.worker.join();
     let deaf = start(&cluster.migrated("deaf"), false);
-    cancel_running(&deaf, "cancel of a running job, told, without notifications (one heartbeat is 1 s)", 30)?;
+    cancel_running(
+        &deaf,
+        "cancel of a running job, told, without notifications (one heartbeat is 1 s)",
+        30,
+    )?;
     deaf.worker.stop_now();
     deaf.worker.join();
     bulk(&cluster.migrated("bulk"))
@@ -114,25 +137,56 @@ fn pickup(bench: &Bench) -> Result<()> {
     let committed = Mutex::new(HashMap::new());
     let mut waits = Vec::new();
     for _ in 0..600 {
-        let id = bench.db.read(|conn| ops::enqueue(conn, 1, &NewJob::new("quick"), None, false, &actor()))?.id;
-        committed.lock().expect("not poisoned").insert(id, Instant::now());
-        let (job, began) = bench.began.recv_timeout(Duration::from_secs(10)).expect("the job starts");
-        let from = committed.lock().expect("not poisoned").remove(&job).expect("a job of ours");
+        let id = bench
+            .db
+            .read(|conn| ops::enqueue(conn, 1, &NewJob::new("quick"), None, false, &actor()))?
+            .id;
+        committed
+            .lock()
+            .expect("not poisoned")
+            .insert(id, Instant::now());
+        let (job, began) = bench
+            .began
+            .recv_timeout(Duration::from_secs(10))
+            .expect("the job starts");
+        let from = committed
+            .lock()
+            .expect("not poisoned")
+            .remove(&job)
+            .expect("a job of ours");
         waits.push(milliseconds(from, began));
         thread::sleep(Duration::from_millis(20));
     }
-    report("idle pickup, commit to handler", &mut waits, "goal p50 2 ms, p99 5 ms");
+    report(
+        "idle pickup, commit to handler",
+        &mut waits,
+        "goal p50 2 ms, p99 5 ms",
+    );
     Ok(())
 }
 
 fn cancel_running(bench: &Bench, what: &str, rounds: usize) -> Result<()> {
     let mut waits = Vec::new();
     for _ in 0..rounds {
-        let id = bench.db.read(|conn| ops::enqueue(conn, 1, &NewJob::new("hold"), None, false, &actor()))?.id;
-        while bench.began.recv_timeout(Duration::from_secs(10)).expect("the job starts").0 != id {}
+        let id = bench
+            .db
+            .read(|conn| ops::enqueue(conn, 1, &NewJob::new("hold"), None, false, &actor()))?
+            .id;
+        while bench
+            .began
+            .recv_timeout(Duration::from_secs(10))
+            .expect("the job starts")
+            .0
+            != id
+        {}
         let asked = Instant::now();
-        bench.db.tx(|conn| ops::cancel_one(conn, None, id, &actor(), None, CancelLimit::Any))?;
-        let (job, told) = bench.told.recv_timeout(Duration::from_secs(10)).expect("the handler is told");
+        bench
+            .db
+            .tx(|conn| ops::cancel_one(conn, None, id, &actor(), None, CancelLimit::Any))?;
+        let (job, told) = bench
+            .told
+            .recv_timeout(Duration::from_secs(10))
+            .expect("the handler is told");
         assert_eq!(job, id);
         waits.push(milliseconds(asked, told));
     }
@@ -145,12 +199,29 @@ fn bulk(url: &str) -> Result<()> {
     let mut times = Vec::new();
     for _ in 0..40 {
         let jobs: Vec<NewJob> = (0..500).map(|_| NewJob::new("noop")).collect();
-        let ids: Vec<i64> = db.tx(|conn| ops::enqueue_many(conn, 1, &jobs, &actor()))?.iter().map(|e| e.id).collect();
+        let ids: Vec<i64> = db
+            .tx(|conn| ops::enqueue_many(conn, 1, &jobs, &actor()))?
+            .iter()
+            .map(|e| e.id)
+            .collect();
         let began = Instant::now();
-        let answers = db.tx(|conn| ops::cancel_many(conn, Some(1), &ids, &actor(), Some("bench"), CancelLimit::Any))?;
+        let answers = db.tx(|conn| {
+            ops::cancel_many(
+                conn,
+                Some(1),
+                &ids,
+                &actor(),
+                Some("bench"),
+                CancelLimit::Any,
+            )
+        })?;
         times.push(milliseconds(began, Instant::now()));
         assert!(answers.iter().all(|a| a.outcome == ops::Outcome::Cancelled));
     }
-    report("cancel of 500 jobs in one call", &mut times, "goal p95 50 ms");
+    report(
+        "cancel of 500 jobs in one call",
+        &mut times,
+        "goal p95 50 ms",
+    );
     Ok(())
 }

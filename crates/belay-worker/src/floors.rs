@@ -15,6 +15,8 @@ pub(crate) const LAG: i64 = 500;
 const FRONT: i64 = 5000;
 /// Up to so many lines are always looked at. Each costs about six microseconds per claim.
 pub(crate) const FEW: usize = 64;
+/// Most lines in one claim. More are named by the next one.
+const MAX_OFFER: usize = 128;
 
 #[derive(Debug)]
 struct Place {
@@ -27,6 +29,15 @@ struct Place {
     active: bool,
     /// The turn in which it last gave a job. Lines of one priority take turns by it.
     served: u64,
+}
+
+/// Lines to claim from.
+#[derive(Debug)]
+pub(crate) struct Offer {
+    /// In order.
+    pub(crate) lines: Vec<LineFloor>,
+    /// Whether there are more lines to look at.
+    pub(crate) more: bool,
 }
 
 /// The lines a worker serves.
@@ -70,8 +81,8 @@ impl Floors {
     }
 
     /// The lines to claim from, in order: by priority, and within one priority first the line that has waited longest for
-    /// its turn.
-    pub(crate) fn offer(&self, light: bool) -> Vec<LineFloor> {
+    /// its turn. Not all of very many: those that give nothing leave, and make room for others in the next claim.
+    pub(crate) fn offer(&self, light: bool) -> Offer {
         let all = self.are_few(light);
         let mut places: Vec<&Place> = self
             .places
@@ -79,7 +90,10 @@ impl Floors {
             .filter(|place| place.light == light && (all || place.active))
             .collect();
         places.sort_by_key(|place| (place.line.priority, place.served));
-        places.into_iter().map(line_floor).collect()
+        Offer {
+            more: places.len() > MAX_OFFER,
+            lines: places.into_iter().take(MAX_OFFER).map(line_floor).collect(),
+        }
     }
 
     /// The lines that are not looked at, to be asked for work now and then.

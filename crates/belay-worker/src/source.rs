@@ -23,18 +23,23 @@ pub(crate) struct Source {
 }
 
 #[cfg(test)]
-impl Source {
-    /// A source of no-ops.
-    pub(crate) fn of_noops() -> Arc<Self> {
-        Arc::new(Self {
-            kind: Arc::new(Kind {
-                executor: Arc::new(crate::executors::builtin::Noop),
-                backoff: Backoff::default(),
-                light: true,
-            }),
-            lane: belay_metrics::Metrics::new()
-                .unwrap()
-                .lane("default", "noop"),
-        })
+mod tests {
+    use super::*;
+    use crate::executors::builtin::Noop;
+
+    impl Source {
+        /// A source of no-ops, for the tests of others.
+        pub(crate) fn of_noops() -> Arc<Self> {
+            Arc::new(Self {
+                kind: Arc::new(Kind {
+                    executor: Arc::new(Noop),
+                    backoff: Backoff::default(),
+                    light: true,
+                }),
+                lane: belay_metrics::Metrics::new()
+                    .unwrap()
+                    .lane("default", "noop"),
+            })
+        }
     }
 }

@@ -63,6 +63,8 @@ impl Daemon {
         private: Option<&PrivateDb>,
         stop: &Stop,
     ) -> Result<Option<Self>, Failure> {
+        // A daemon that was killed left it behind, and whoever waits for this one must not take it for the new address.
+        files::remove(&config.data_dir.address());
         let url = match (private, &config.database.url) {
             (Some(private), _) => private.url(),
             (None, Some(url)) => url.clone(),
@@ -87,7 +89,7 @@ impl Daemon {
             tracing::error!(
                 %error,
                 file = %key_file.display(),
-                "the first key was not made, because it cannot be written down; make one with `belay key create --scope admin`"
+                "the first key was not made, because it cannot be written down; make one with `belay key create --scope admin --all-tenants`"
             );
         }
         refuse_open_door(&config, &db)?;
@@ -218,7 +220,7 @@ fn refuse_open_door(config: &Config, db: &Db) -> Result<(), Failure> {
     Err(Failure::new(
         Exit::Refused,
         format!(
-            "other machines can reach {listen}, and there is no valid API key; make one first (belay key create --scope admin), \
+            "other machines can reach {listen}, and there is no valid API key; make one first (belay key create --scope admin --all-tenants), \
              or listen on 127.0.0.1"
         ),
     ))

@@ -4,7 +4,7 @@ use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, He
 use actix_web::web::{self, Bytes};
 use belay_core::json::{self, JsonError};
 
-use super::{Fault, Members};
+use super::{Fault, Members, numbers};
 use crate::blocking;
 
 /// 1 MiB: the limit of bodies that have no limit of their own.
@@ -108,12 +108,13 @@ fn parse<T>(
     } else {
         let text = std::str::from_utf8(bytes)
             .map_err(|e| Fault::malformed(format!("the body is not UTF-8: {e}")))?;
+        let unacceptable =
+            |why| Fault::malformed(format!("the body is not acceptable as JSON: {why}"));
         json::check(text).map_err(|e| match e {
-            JsonError::Malformed(why) => {
-                Fault::malformed(format!("the body is not acceptable as JSON: {why}"))
-            }
+            JsonError::Malformed(why) => unacceptable(why),
             JsonError::TooLarge(_) => Fault::malformed(e.to_string()),
         })?;
+        numbers::check(text).map_err(unacceptable)?;
         Members::of(text, "")?
     };
     let taken = take(&mut members)?;

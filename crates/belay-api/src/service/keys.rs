@@ -1,5 +1,7 @@
 //! API keys. A key sees and revokes only keys that reach no further than itself, and makes only such.
 
+use std::fmt;
+
 use belay_core::model::ApiKey;
 use belay_core::ops::{self, Actor, NewKey, Via};
 use belay_core::{Db, Error, Result, query};
@@ -16,24 +18,52 @@ pub(crate) fn list(db: &Db, grant: &Grant) -> Result<Vec<ApiKey>> {
     Ok(keys)
 }
 
-/// Turns names, numbers or 24-digit keys of tenants into numbers.
+/// A tenant as somebody named it for a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TenantName {
+    /// By its number, and never one that happens to be called so.
+    Number(i64),
+    /// By its name, or by its number or 24-digit key when no tenant is called so.
+    Word(String),
+}
+
+impl fmt::Display for TenantName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Word(word) => write!(f, "{word:?}"),
+        }
+    }
+}
+
+/// Turns names of tenants into numbers.
 ///
 /// # Errors
 /// [`Error::Invalid`] for one that does not exist, or that the caller's key may not touch, which is said in the same words.
-pub(crate) fn tenants(db: &Db, grant: &Grant, words: &[String]) -> Result<Vec<i32>> {
+pub(crate) fn tenants(db: &Db, grant: &Grant, names: &[TenantName]) -> Result<Vec<i32>> {
     db.read(|conn| {
-        let mut numbers = Vec::with_capacity(words.len());
-        for word in words {
-            let found = match query::find_tenant(conn, word) {
-                Ok(tenant) if grant.may_touch(tenant.id) => tenant.id,
-                Ok(_) | Err(Error::Missing { .. }) => {
-                    return Err(Error::invalid(
-                        "tenants",
-                        format!("there is no tenant {word:?} that this key may touch"),
-                    ));
-                }
-                Err(error) => return Err(error),
+        let all = query::tenants(conn)?;
+        let mut numbers = Vec::with_capacity(names.len());
+        for name in names {
+            let found = match name {
+                TenantName::Number(number) => all
+                    .iter()
+                    .find(|t| i64::from(t.id) == *number)
+                    .map(|t| t.id),
+                TenantName::Word(word) => match query::find_tenant(conn, word) {
+                    Ok(tenant) => Some(tenant.id),
+                    Err(Error::Missing { .. }) => None,
+                    Err(error) => return Err(error),
+                },
             };
+            let found = found
+                .filter(|tenant| grant.may_touch(*tenant))
+                .ok_or_else(|| {
+                    Error::invalid(
+                        "tenants",
+                        format!("there is no tenant {name} that this key may touch"),
+                    )
+                })?;
             if !numbers.contains(&found) {
                 numbers.push(found);
             }

@@ -25,6 +25,11 @@ fn what_is_no_json_is_malformed() {
         "]".repeat(64)
     );
     let very_deep = format!(r#"{{"kind":"noop","payload":{}"#, "[".repeat(500_000));
+    // Short as it is written, unreadable as it would be stored.
+    let growing = format!(
+        r#"{{"kind":"noop","payload":[{}0]}}"#,
+        "1e-16000,".repeat(10_000)
+    );
     for body in [
         &b""[..],
         b" ",
@@ -46,6 +51,8 @@ fn what_is_no_json_is_malformed() {
         br#"{"kind":"noop","payload":NaN}"#,
         br#"{"kind":"noop","payload":1e999}"#,
         br#"{"kind":"noop","payload":01}"#,
+        br#"{"kind":"noop","payload":1e-20000}"#,
+        growing.as_bytes(),
         deep.as_bytes(),
         very_deep.as_bytes(),
     ] {

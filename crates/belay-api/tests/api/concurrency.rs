@@ -1,8 +1,15 @@
 //! Many at once.
 
+use std::io::Write;
+use std::net::TcpStream;
 use std::sync::Barrier;
+use std::time::Duration;
 
 use belay_core::ops::Verdict;
+use belay_testkit::eventually;
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use serde_json::{Value, json};
 
 use crate::support::{Reply, World};
@@ -94,4 +101,36 @@ fn of_twenty_requests_with_one_key_one_makes_the_job() {
     assert_eq!((made, existed), (1, 19));
     let first = replies[0].json()["id"].clone();
     assert!(replies.iter().all(|reply| reply.json()["id"] == first));
+}
+
+#[test]
+fn a_client_that_leaves_does_not_cut_a_cancel_in_half() {
+    let world = World::new();
+    let id = world.enqueue(&json!({"kind": "noop"}));
+    let mut conn = world.test_db.conn();
+    conn.batch_execute(&format!(
+        "begin; select from belay.job where id = {id} for update"
+    ))
+    .unwrap();
+    let mut client = TcpStream::connect(world.address()).unwrap();
+    let request = format!(
+        "POST /belay/v1/jobs/{id}/cancel HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {}\r\nContent-Length: 0\r\n\r\n",
+        world.admin
+    );
+    client.write_all(request.as_bytes()).unwrap();
+    let mut watcher = world.test_db.conn();
+    eventually(Duration::from_secs(30), || {
+        let waits: bool = diesel::select(diesel::dsl::sql::<Bool>(
+            "exists (select from pg_locks l join pg_stat_activity a using (pid) where not l.granted and a.datname = current_database())",
+        ))
+        .get_result(&mut watcher)
+        .unwrap();
+        waits.then_some(())
+    });
+    drop(client);
+    conn.batch_execute("rollback").unwrap();
+    eventually(Duration::from_secs(30), || {
+        let job = world.get(&format!("/belay/v1/jobs/{id}")).json();
+        (job["state"] == "cancelled").then_some(())
+    });
 }

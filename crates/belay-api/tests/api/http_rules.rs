@@ -183,3 +183,31 @@ fn requests_are_counted_by_route_and_cancels_by_outcome() {
     }
     assert!(!text.contains("/belay/v1/nothing"), "{text}");
 }
+
+#[test]
+fn a_connection_is_kept_also_after_a_refusal() {
+    use std::io::{Read, Write};
+    let world = World::new();
+    let mut stream = std::net::TcpStream::connect(world.address()).unwrap();
+    for (body, status) in [("{", "400"), (r#"{"kind":"noop"}"#, "201"), ("[]", "422")] {
+        let request = format!(
+            "POST /belay/v1/jobs HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n{body}",
+            world.admin,
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        let mut buffer = [0; 4096];
+        // An answer ends with the object that is its body.
+        while answer.last() != Some(&b'}') {
+            let n = stream.read(&mut buffer).unwrap();
+            assert_ne!(n, 0, "the connection was closed");
+            answer.extend_from_slice(&buffer[..n]);
+        }
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer}"
+        );
+    }
+}

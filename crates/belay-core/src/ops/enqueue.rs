@@ -1,7 +1,7 @@
 //! Enqueue: makes jobs. Takes no lock on any existing job; a unique or an idempotency key makes it wait for another
 //! transaction that is using the same key.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, SmallInt, Text, Timestamptz};
 
@@ -67,6 +67,24 @@ impl NewJob {
                     format!("{field} holds the character NUL"),
                 ));
             }
+        }
+        if let Some(length) = self
+            .unique_key
+            .as_ref()
+            .map(|k| k.chars().count())
+            .filter(|n| !(1..=255).contains(n))
+        {
+            return Err(Error::invalid(
+                "unique_key",
+                format!("unique_key has {length} characters, it must have 1 to 255"),
+            ));
+        }
+        // Everybody who reads jobs must be able to hold the time.
+        if let Some(at) = self.run_at.filter(|at| !(1..=9999).contains(&at.year())) {
+            return Err(Error::invalid(
+                "run_at",
+                format!("run_at is {at}, it must lie between the years 1 and 9999"),
+            ));
         }
         if let Some(p) = self.priority.filter(|p| !(0..=9).contains(p)) {
             return Err(Error::invalid(

@@ -62,7 +62,7 @@ pub fn force_cancel(
     if job.state != JobState::Cancelling {
         stmt::<()>(
             "-- force_cancel
-             update belay.job set state = 'cancelling', suspended_at = null, cancel_at = now(), cancel_actor = $2, cancel_reason = $3, cancel_via = $4
+             update belay.job set state = 'cancelling', suspended_at = null, cancel_at = clock_timestamp(), cancel_actor = $2, cancel_reason = $3, cancel_via = $4
              where id = $1 and state in ('running', 'suspended')",
         )
         .bind::<BigInt, _>(id)

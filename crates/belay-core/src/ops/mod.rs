@@ -25,6 +25,7 @@ mod outcome;
 mod output;
 mod promote;
 mod registry;
+mod report;
 mod rescue;
 mod retention;
 mod retry;
@@ -33,6 +34,7 @@ mod start_now;
 mod suspend;
 mod sweep;
 mod tenant;
+mod text;
 mod vacuum;
 mod worker;
 
@@ -48,12 +50,13 @@ pub use force_cancel::{Forced, force_cancel};
 pub use output::{OutputRow, ProgressRow, save_output, save_progress};
 pub use promote::promote;
 pub use registry::{KindSpec, register_kinds};
+pub use report::{FinishedAnyway, Report, Rung, Settled, Verdict};
 pub use rescue::{Rescued, forget_dead, mark_dead, rescue};
 pub use retention::{
     DroppedPartition, drop_partitions, ensure_partitions, forget_idempotency_keys,
 };
 pub use retry::retry;
-pub use settle::{FinishedAnyway, Report, Rung, Settled, Verdict, settle};
+pub use settle::settle;
 pub use start_now::start_now;
 pub use suspend::{resume, suspend};
 pub use sweep::{SweepMark, SweepRange, sweep, sweep_mark};

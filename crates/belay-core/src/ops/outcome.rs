@@ -102,6 +102,31 @@ pub(super) fn put_back(conn: &mut PgConnection, jobs: &[Putback]) -> Result<()> 
     all_or_nothing("putting jobs back", jobs.len(), done)
 }
 
+/// Why an attempt failed. Content of the job, so it stands beside its output and goes when its data is deleted.
+#[derive(Debug)]
+pub(super) struct AttemptError {
+    pub(super) job: i64,
+    pub(super) attempt: i16,
+    pub(super) error: String,
+}
+
+/// Keeps the errors of attempts of locked jobs.
+pub(super) fn save_errors(conn: &mut PgConnection, errors: &[AttemptError]) -> Result<()> {
+    if errors.is_empty() {
+        return Ok(());
+    }
+    stmt::<()>(
+        "-- save_errors
+         insert into belay.job_output (job, attempt, error) select * from unnest($1, $2, $3) order by 1
+         on conflict (job, attempt) do update set error = excluded.error, updated_at = now()",
+    )
+    .bind::<Array<BigInt>, _>(errors.iter().map(|e| e.job).collect::<Vec<_>>())
+    .bind::<Array<SmallInt>, _>(errors.iter().map(|e| e.attempt).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(errors.iter().map(|e| e.error.as_str()).collect::<Vec<_>>())
+    .execute(conn)?;
+    Ok(())
+}
+
 /// Writes the record.
 pub(super) fn record(conn: &mut PgConnection, records: &[Record<'_>]) -> Result<()> {
     if records.is_empty() {

@@ -4,6 +4,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, SmallInt, Text};
 
+use super::text::storable;
 use crate::error::Result;
 use crate::stmt::stmt;
 
@@ -16,9 +17,9 @@ pub struct OutputRow {
     pub fence: i32,
     /// The attempt.
     pub attempt: i16,
-    /// Last part of standard output, without NUL characters.
+    /// Last part of standard output. NUL characters are replaced.
     pub stdout: String,
-    /// Last part of standard error, without NUL characters.
+    /// Last part of standard error. NUL characters are replaced.
     pub stderr: String,
     /// Bytes of standard output in all.
     pub stdout_bytes: i64,
@@ -58,10 +59,10 @@ pub fn save_output(conn: &mut PgConnection, worker: i64, rows: &[OutputRow]) -> 
     stmt::<()>(
         "-- save_output
          insert into belay.job_output as o (job, attempt, stdout, stderr, stdout_bytes, stderr_bytes, exit_code, signal)
-         select x.job, x.attempt, x.stdout, x.stderr, x.stdout_bytes, x.stderr_bytes, x.exit_code, x.signal
-         from unnest($2, $3, $4, $5, $6, $7, $8, $9, $10) x (job, fence, attempt, stdout, stderr, stdout_bytes, stderr_bytes, exit_code, signal)
+         select distinct on (x.job, x.attempt) x.job, x.attempt, x.stdout, x.stderr, x.stdout_bytes, x.stderr_bytes, x.exit_code, x.signal
+         from unnest($2, $3, $4, $5, $6, $7, $8, $9, $10) with ordinality x (job, fence, attempt, stdout, stderr, stdout_bytes, stderr_bytes, exit_code, signal, ord)
          where exists (select from belay.job j where j.id = x.job and j.fence = x.fence and j.worker = $1)
-         order by x.job
+         order by x.job, x.attempt, x.ord desc
          on conflict (job, attempt) do update set stdout = excluded.stdout, stderr = excluded.stderr, stdout_bytes = excluded.stdout_bytes,
            stderr_bytes = excluded.stderr_bytes, exit_code = excluded.exit_code, signal = excluded.signal, updated_at = now()",
     )
@@ -69,8 +70,8 @@ pub fn save_output(conn: &mut PgConnection, worker: i64, rows: &[OutputRow]) -> 
     .bind::<Array<BigInt>, _>(rows.iter().map(|r| r.job).collect::<Vec<_>>())
     .bind::<Array<Integer>, _>(rows.iter().map(|r| r.fence).collect::<Vec<_>>())
     .bind::<Array<SmallInt>, _>(rows.iter().map(|r| r.attempt).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(rows.iter().map(|r| r.stdout.as_str()).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(rows.iter().map(|r| r.stderr.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(rows.iter().map(|r| storable(&r.stdout, usize::MAX)).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(rows.iter().map(|r| storable(&r.stderr, usize::MAX)).collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(rows.iter().map(|r| r.stdout_bytes).collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(rows.iter().map(|r| r.stderr_bytes).collect::<Vec<_>>())
     .bind::<Array<Nullable<Integer>>, _>(rows.iter().map(|r| r.exit_code).collect::<Vec<_>>())
@@ -90,10 +91,10 @@ pub fn save_progress(conn: &mut PgConnection, worker: i64, rows: &[ProgressRow])
     stmt::<()>(
         "-- save_progress
          insert into belay.job_progress as p (job, attempt, done, total, message)
-         select x.job, x.attempt, greatest(x.done, 0), greatest(x.total, 0), left(x.message, 200)
-         from unnest($2, $3, $4, $5, $6, $7) x (job, fence, attempt, done, total, message)
+         select distinct on (x.job) x.job, x.attempt, greatest(x.done, 0), case when x.total < 0 then 0 else x.total end, left(x.message, 200)
+         from unnest($2, $3, $4, $5, $6, $7) with ordinality x (job, fence, attempt, done, total, message, ord)
          where exists (select from belay.job j where j.id = x.job and j.fence = x.fence and j.worker = $1)
-         order by x.job
+         order by x.job, x.ord desc
          on conflict (job) do update set attempt = excluded.attempt, done = excluded.done, total = excluded.total, message = excluded.message,
            updated_at = now()",
     )
@@ -103,7 +104,7 @@ pub fn save_progress(conn: &mut PgConnection, worker: i64, rows: &[ProgressRow])
     .bind::<Array<SmallInt>, _>(rows.iter().map(|r| r.attempt).collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(rows.iter().map(|r| r.done).collect::<Vec<_>>())
     .bind::<Array<Nullable<BigInt>>, _>(rows.iter().map(|r| r.total).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Text>>, _>(rows.iter().map(|r| r.message.as_deref()).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Text>>, _>(rows.iter().map(|r| r.message.as_deref().map(|m| storable(m, 200))).collect::<Vec<_>>())
     .execute(conn)?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Integer, Nullable, SmallInt, Text};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::stmt::stmt;
 
 /// A kind as a node's configuration describes it.
@@ -31,6 +31,20 @@ pub struct KindSpec {
 /// # Errors
 /// [`crate::Error::Invalid`] for a value out of range.
 pub fn register_kinds(conn: &mut PgConnection, kinds: &[KindSpec]) -> Result<()> {
+    for kind in kinds {
+        for (field, text) in [
+            ("kind", &kind.name),
+            ("executor", &kind.executor),
+            ("queue", &kind.queue),
+        ] {
+            if text.contains('\0') {
+                return Err(Error::invalid(
+                    field,
+                    format!("the {field} of a kind holds the character NUL"),
+                ));
+            }
+        }
+    }
     stmt::<()>(
         "-- register_kinds
          insert into belay.kind as k (name, executor, queue, priority, max_attempts, timeout_s, can_suspend)

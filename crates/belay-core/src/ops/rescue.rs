@@ -7,8 +7,9 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Double, Integer, Nullable, SmallInt, Text};
+use diesel::sql_types::{Array, BigInt, Double, Integer, Nullable, SmallInt, Text, Timestamptz};
 use serde_json::json;
 
 use super::lock::hint_sleepers;
@@ -63,6 +64,7 @@ struct Orphan {
     max_attempts: i16,
     tenant: i32,
     worker: i64,
+    claimed_at: DateTime<Utc>,
     cancel_reason: Option<String>,
 }
 
@@ -127,7 +129,11 @@ pub fn rescue(conn: &mut PgConnection, limit: i32, whole_line: bool) -> Result<R
             actor: "rescue",
             via: "daemon",
             reason: job.cancel_reason.as_deref(),
-            detail: (now == JobState::Cancelled).then(|| json!({ "rung": "lease_lost" })),
+            detail: match now {
+                JobState::Cancelled => Some(json!({ "rung": "lease_lost" })),
+                JobState::Queued => Some(json!({ "claimed_at": job.claimed_at.to_rfc3339_opts(SecondsFormat::Micros, true) })),
+                _ => None,
+            },
         });
     }
     record(conn, &records)?;
@@ -144,17 +150,18 @@ fn lock(conn: &mut PgConnection, limit: i32, whole_line: bool) -> Result<Vec<Orp
         SmallInt,
         Integer,
         BigInt,
+        Timestamptz,
         Nullable<Text>,
     );
     let whole = "-- rescue_whole_line
-         select id, state, attempt, max_attempts, tenant, worker, cancel_reason from belay.job
+         select id, state, attempt, max_attempts, tenant, worker, claimed_at, cancel_reason from belay.job
          where ticket is not null and state in ('running', 'suspended', 'cancelling')
            and worker = any (array(select id from belay.worker where dead_at is not null))
          limit $1 for update skip locked";
     let left = "-- rescue_left
          select j.* from (select coalesce(max(ticket_ceiling), 0) as ceiling from belay.worker where dead_at is not null) c, belay.line l
          cross join lateral (
-           select id, state, attempt, max_attempts, tenant, worker, cancel_reason from belay.job
+           select id, state, attempt, max_attempts, tenant, worker, claimed_at, cancel_reason from belay.job
            where queue = l.queue and kind = l.kind and priority = l.priority and ticket <= c.ceiling
              and state in ('running', 'suspended', 'cancelling')
              and worker = any (array(select id from belay.worker where dead_at is not null))
@@ -162,18 +169,30 @@ fn lock(conn: &mut PgConnection, limit: i32, whole_line: bool) -> Result<Vec<Orp
          limit $1";
     let rows = stmt::<Row>(if whole_line { whole } else { left })
         .bind::<BigInt, _>(i64::from(limit))
-        .load::<(i64, JobState, i16, i16, i32, i64, Option<String>)>(conn)?;
+        .load::<(
+            i64,
+            JobState,
+            i16,
+            i16,
+            i32,
+            i64,
+            DateTime<Utc>,
+            Option<String>,
+        )>(conn)?;
     Ok(rows
         .into_iter()
         .map(
-            |(id, state, attempt, max_attempts, tenant, worker, cancel_reason)| Orphan {
-                id,
-                state,
-                attempt,
-                max_attempts,
-                tenant,
-                worker,
-                cancel_reason,
+            |(id, state, attempt, max_attempts, tenant, worker, claimed_at, cancel_reason)| {
+                Orphan {
+                    id,
+                    state,
+                    attempt,
+                    max_attempts,
+                    tenant,
+                    worker,
+                    claimed_at,
+                    cancel_reason,
+                }
             },
         )
         .collect())

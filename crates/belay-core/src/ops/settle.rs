@@ -6,108 +6,17 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Integer, Nullable, SmallInt, Text};
+use diesel::sql_types::{Array, BigInt, Integer, Nullable, SmallInt, Text, Timestamptz};
 use serde_json::json;
 
-use super::outcome::{Ending, Putback, Record, end, put_back, record};
+use super::outcome::{AttemptError, Ending, Putback, Record, end, put_back, record, save_errors};
+use super::report::{FinishedAnyway, Report, Rung, Settled, Verdict};
+use super::text::{MAX_ERROR, storable};
 use crate::error::Result;
 use crate::state::{Event, JobState, next, sql};
 use crate::stmt::stmt;
-
-/// How far a stop had to go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Rung {
-    /// The code stopped by itself when asked (or finished first).
-    Cooperative,
-    /// A TERM signal ended it.
-    Term,
-    /// A KILL signal ended it.
-    Kill,
-}
-
-impl Rung {
-    /// The word kept in the database.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Cooperative => "cooperative",
-            Self::Term => "term",
-            Self::Kill => "kill",
-        }
-    }
-}
-
-/// What a worker says of an attempt.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Verdict {
-    /// It worked.
-    Completed,
-    /// It failed.
-    Failed {
-        /// Why, for the reader of the job.
-        error: String,
-        /// Seconds until the next attempt, when there is one.
-        delay_s: f64,
-        /// Whether another attempt may be made.
-        retry: bool,
-    },
-    /// It asks to be run again later, without using up an attempt.
-    Snoozed {
-        /// Seconds to wait.
-        delay_s: f64,
-    },
-    /// It was stopped, and nothing of it is left running. On a job that nobody cancelled this gives it back to the line.
-    Stopped {
-        /// What it took.
-        rung: Rung,
-        /// Why, for the record, when it was not a cancel.
-        cause: String,
-    },
-}
-
-/// A worker's report on one attempt.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Report {
-    /// The job.
-    pub id: i64,
-    /// The fence it was claimed with.
-    pub fence: i32,
-    /// What happened.
-    pub verdict: Verdict,
-}
-
-/// What the code produced although the job had been cancelled: evidence, never the outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FinishedAnyway {
-    /// It had succeeded.
-    Completed,
-    /// It had failed.
-    Failed,
-    /// It wanted to go on later.
-    Snoozed,
-}
-
-impl FinishedAnyway {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Snoozed => "snoozed",
-        }
-    }
-}
-
-/// What became of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settled {
-    /// The job is in this state now.
-    Now(JobState),
-    /// The job is suspended: nothing was changed. Report again when it goes on.
-    Held,
-    /// The worker does not hold the job under that fence any more. Nothing was changed; it must stop the work.
-    Stale,
-}
 
 #[derive(Debug)]
 struct Held {
@@ -115,6 +24,7 @@ struct Held {
     attempt: i16,
     max_attempts: i16,
     tenant: i32,
+    claimed_at: DateTime<Utc>,
     cancel_reason: Option<String>,
 }
 
@@ -131,6 +41,7 @@ pub fn settle(conn: &mut PgConnection, worker: i64, reports: &[Report]) -> Resul
         endings: Vec::new(),
         putbacks: Vec::new(),
         records: Vec::new(),
+        errors: Vec::new(),
     };
     let mut taken = std::collections::HashSet::new();
     let settled = reports
@@ -142,6 +53,7 @@ pub fn settle(conn: &mut PgConnection, worker: i64, reports: &[Report]) -> Resul
         })
         .collect();
     record(conn, &plan.records)?;
+    save_errors(conn, &plan.errors)?;
     end(conn, &plan.endings)?;
     put_back(conn, &plan.putbacks)?;
     Ok(settled)
@@ -159,35 +71,44 @@ fn lock(
         SmallInt,
         SmallInt,
         Integer,
+        Timestamptz,
         Nullable<Text>,
+    );
+    type Read = (
+        i64,
+        i32,
+        JobState,
+        i16,
+        i16,
+        i32,
+        DateTime<Utc>,
+        Option<String>,
     );
     let rows = stmt::<Row>(
         "-- settle_lock
          select y.* from (select distinct id, fence from unnest($2, $3) x (id, fence) order by id, fence) x
-         cross join lateral (select j.id, j.fence, j.state, j.attempt, j.max_attempts, j.tenant, j.cancel_reason from belay.job j
+         cross join lateral (select j.id, j.fence, j.state, j.attempt, j.max_attempts, j.tenant, j.claimed_at, j.cancel_reason from belay.job j
                              where j.id = x.id and j.fence = x.fence and j.worker = $1 for update) y",
     )
     .bind::<BigInt, _>(worker)
     .bind::<Array<BigInt>, _>(reports.iter().map(|r| r.id).collect::<Vec<_>>())
     .bind::<Array<Integer>, _>(reports.iter().map(|r| r.fence).collect::<Vec<_>>())
-    .load::<(i64, i32, JobState, i16, i16, i32, Option<String>)>(conn)?;
-    Ok(rows
-        .into_iter()
-        .map(
-            |(id, fence, state, attempt, max_attempts, tenant, cancel_reason)| {
-                (
-                    (id, fence),
-                    Held {
-                        state,
-                        attempt,
-                        max_attempts,
-                        tenant,
-                        cancel_reason,
-                    },
-                )
-            },
-        )
-        .collect())
+    .load::<Read>(conn)?;
+    let held =
+        |(id, fence, state, attempt, max_attempts, tenant, claimed_at, cancel_reason): Read| {
+            (
+                (id, fence),
+                Held {
+                    state,
+                    attempt,
+                    max_attempts,
+                    tenant,
+                    claimed_at,
+                    cancel_reason,
+                },
+            )
+        };
+    Ok(rows.into_iter().map(held).collect())
 }
 
 struct Plan<'a> {
@@ -196,6 +117,7 @@ struct Plan<'a> {
     endings: Vec<Ending>,
     putbacks: Vec<Putback>,
     records: Vec<Record<'a>>,
+    errors: Vec<AttemptError>,
 }
 
 impl<'a> Plan<'a> {
@@ -214,102 +136,98 @@ impl<'a> Plan<'a> {
         let Some(now) = next(job.state, event) else {
             return Settled::Stale;
         };
+        let error = match &report.verdict {
+            Verdict::Failed { error, .. } => Some(storable(error, MAX_ERROR)),
+            _ => None,
+        };
+        if let Some(error) = &error {
+            self.errors.push(AttemptError {
+                job: report.id,
+                attempt: job.attempt,
+                error: error.clone(),
+            });
+        }
         match event {
             Event::Stopped => self.cancelled(report, job),
-            Event::Complete => self.endings.push(Ending {
-                id: report.id,
-                state: now,
-                rung: None,
-                error: None,
-            }),
-            Event::Fail => self.failed(report, job),
-            _ => self.rescheduled(report, job),
+            Event::Complete => self.end(report, now, None, None),
+            Event::Fail => {
+                self.push(report, job, "failed", now, None);
+                self.end(report, now, None, error);
+            }
+            _ => self.rescheduled(report, job, error),
         }
         Settled::Now(now)
     }
 
     fn cancelled(&mut self, report: &Report, job: &'a Held) {
-        let (rung, anyway, error) = match &report.verdict {
-            Verdict::Stopped { rung, .. } => (*rung, None, None),
-            Verdict::Completed => (Rung::Cooperative, Some(FinishedAnyway::Completed), None),
-            Verdict::Failed { error, .. } => {
-                (Rung::Cooperative, Some(FinishedAnyway::Failed), Some(error))
-            }
-            Verdict::Snoozed { .. } => (Rung::Cooperative, Some(FinishedAnyway::Snoozed), None),
+        let (rung, anyway) = match &report.verdict {
+            Verdict::Stopped { rung, .. } => (*rung, None),
+            Verdict::Completed => (Rung::Cooperative, Some(FinishedAnyway::Completed)),
+            Verdict::Failed { .. } => (Rung::Cooperative, Some(FinishedAnyway::Failed)),
+            Verdict::Snoozed { .. } => (Rung::Cooperative, Some(FinishedAnyway::Snoozed)),
         };
-        let mut detail = json!({ "rung": rung.as_str() });
-        if let Some(anyway) = anyway {
-            detail["finished_anyway"] = json!(anyway.as_str());
-        }
-        if let Some(error) = error {
-            detail["error"] = json!(clean(error));
-        }
-        self.endings.push(Ending {
-            id: report.id,
-            state: JobState::Cancelled,
-            rung: Some(rung.as_str()),
-            error: None,
-        });
-        self.push(
-            report,
-            job,
-            "cancelled",
-            JobState::Cancelled,
-            job.cancel_reason.as_deref(),
-            Some(detail),
-        );
+        let detail = match anyway {
+            Some(anyway) => json!({ "rung": rung.as_str(), "finished_anyway": anyway.as_str() }),
+            None => json!({ "rung": rung.as_str() }),
+        };
+        self.push(report, job, "cancelled", JobState::Cancelled, Some(detail));
+        self.end(report, JobState::Cancelled, Some(rung.as_str()), None);
     }
 
-    fn failed(&mut self, report: &Report, job: &'a Held) {
-        let Verdict::Failed { error, .. } = &report.verdict else {
-            return;
-        };
-        let error = clean(error);
-        self.push(
-            report,
-            job,
-            "failed",
-            JobState::Failed,
-            None,
-            Some(json!({ "error": error })),
-        );
-        self.endings.push(Ending {
-            id: report.id,
-            state: JobState::Failed,
-            rung: None,
-            error: Some(error),
-        });
-    }
-
-    fn rescheduled(&mut self, report: &Report, job: &'a Held) {
-        let (event, delay_s, error, refund, detail) = match &report.verdict {
-            Verdict::Failed { error, delay_s, .. } => {
-                let error = clean(error);
-                let detail = json!({ "error": error, "retry_in_s": delay_s });
-                ("attempt_failed", *delay_s, Some(error), false, detail)
+    fn rescheduled(&mut self, report: &Report, job: &'a Held, error: Option<String>) {
+        // The job keeps only its latest claim; the record of what ended this one keeps when it was.
+        let claimed_at = job.claimed_at.to_rfc3339_opts(SecondsFormat::Micros, true);
+        let (event, delay_s, refund, detail) = match &report.verdict {
+            Verdict::Failed { delay_s, .. } => {
+                let delay_s = bounded(*delay_s);
+                (
+                    "attempt_failed",
+                    delay_s,
+                    false,
+                    json!({ "claimed_at": claimed_at, "retry_in_s": delay_s }),
+                )
             }
-            Verdict::Snoozed { delay_s } => (
-                "snoozed",
-                *delay_s,
-                None,
-                true,
-                json!({ "delay_s": delay_s }),
-            ),
-            Verdict::Stopped { rung, cause } => (
-                "released",
-                0.0,
-                None,
-                true,
-                json!({ "cause": cause, "rung": rung.as_str() }),
-            ),
+            Verdict::Snoozed { delay_s } => {
+                let delay_s = bounded(*delay_s);
+                (
+                    "snoozed",
+                    delay_s,
+                    true,
+                    json!({ "claimed_at": claimed_at, "delay_s": delay_s }),
+                )
+            }
+            Verdict::Stopped { rung, cause } => {
+                let cause = storable(cause, 200);
+                (
+                    "released",
+                    0.0,
+                    true,
+                    json!({ "claimed_at": claimed_at, "cause": cause, "rung": rung.as_str() }),
+                )
+            }
             Verdict::Completed => return,
         };
-        self.push(report, job, event, JobState::Scheduled, None, Some(detail));
+        self.push(report, job, event, JobState::Scheduled, Some(detail));
         self.putbacks.push(Putback {
             id: report.id,
-            delay_s: delay_s.clamp(0.0, 31_536_000.0),
+            delay_s,
             error,
             refund,
+        });
+    }
+
+    fn end(
+        &mut self,
+        report: &Report,
+        state: JobState,
+        rung: Option<&'static str>,
+        error: Option<String>,
+    ) {
+        self.endings.push(Ending {
+            id: report.id,
+            state,
+            rung,
+            error,
         });
     }
 
@@ -319,7 +237,6 @@ impl<'a> Plan<'a> {
         job: &'a Held,
         event: &'static str,
         state: JobState,
-        reason: Option<&'a str>,
         detail: Option<serde_json::Value>,
     ) {
         self.records.push(Record {
@@ -332,17 +249,17 @@ impl<'a> Plan<'a> {
             state: Some(state),
             actor: self.actor,
             via: "worker",
-            reason,
+            reason: job.cancel_reason.as_deref(),
             detail,
         });
     }
 }
 
-/// An error text as the database can hold it: without NUL, at most 4000 characters.
-fn clean(error: &str) -> String {
-    error
-        .chars()
-        .map(|c| if c == '\0' { '\u{fffd}' } else { c })
-        .take(4000)
-        .collect()
+/// A delay as the database can hold it: up to a year, and none for what is no number.
+fn bounded(delay_s: f64) -> f64 {
+    if delay_s.is_nan() {
+        0.0
+    } else {
+        delay_s.clamp(0.0, 31_536_000.0)
+    }
 }

@@ -29,6 +29,7 @@ pub struct NewKey {
 /// # Errors
 /// [`Error::Invalid`] for a name that is not allowed; [`Error::Conflict`] for one that is taken.
 pub fn create_tenant(conn: &mut PgConnection, name: &str) -> Result<(i32, DateTime<Utc>)> {
+    no_nul(name)?;
     let made = stmt::<(Integer, Timestamptz)>(
         "-- create_tenant\n insert into belay.tenant (name) values ($1) returning id, created_at",
     )
@@ -49,6 +50,7 @@ pub fn create_tenant(conn: &mut PgConnection, name: &str) -> Result<(i32, DateTi
 /// # Errors
 /// [`Error::Invalid`] for a name or tenant that is not allowed; [`Error::Conflict`] for a name that is taken.
 pub fn create_key(conn: &mut PgConnection, key: &NewKey, actor: &Actor) -> Result<(i32, String)> {
+    no_nul(&key.name)?;
     let mut random = [0_u8; 24];
     getrandom::fill(&mut random)
         .map_err(|e| Error::Unreachable(format!("the system gave no random numbers: {e}")))?;
@@ -103,6 +105,13 @@ pub fn revoke_key(conn: &mut PgConnection, name: &str) -> Result<bool> {
 #[must_use]
 pub(crate) fn hash_key(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
+}
+
+fn no_nul(name: &str) -> Result<()> {
+    if name.contains('\0') {
+        return Err(Error::invalid("name", "the name holds the character NUL"));
+    }
+    Ok(())
 }
 
 fn named(error: &diesel::result::Error) -> Option<&str> {

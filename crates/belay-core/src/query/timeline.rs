@@ -1,5 +1,6 @@
 //! The life of a job, in order: what its columns say, and what was recorded.
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
@@ -7,85 +8,101 @@ use crate::error::Result;
 use crate::model::{EventRow, Job};
 use crate::state::JobState;
 
-/// Every transition of a job that can be read back, oldest first. Creation, the first and the latest claim and the completion
-/// come from the job's columns, all else from the record.
+/// Every transition of a job, each once, oldest first. Creation, the latest claim and the completion come from the job's
+/// columns; earlier claims from the record of what ended them; all else is recorded. Errors of attempts are shown with the
+/// entry that reports them, until the data of the job is deleted.
 ///
 /// # Errors
 /// Those of the database.
 pub fn timeline(conn: &mut PgConnection, job: &Job) -> Result<Vec<EventRow>> {
     let recorded: Vec<EventRow> = diesel::sql_query(
         "-- timeline
-         select at, event, was, state, attempt, worker, actor, via, reason, detail from belay.job_event where job = $1 order by id",
+         select e.at, e.event, e.was, e.state, e.attempt, e.worker, e.actor, e.via, e.reason,
+           case when o.error is null then e.detail else coalesce(e.detail, '{}') || jsonb_build_object('error', o.error) end as detail
+         from belay.job_event e
+         left join belay.job_output o on o.job = e.job and o.attempt = e.attempt
+           and (e.event in ('attempt_failed', 'failed') or (e.event = 'cancelled' and e.detail ->> 'finished_anyway' = 'failed'))
+         where e.job = $1 order by e.id",
     )
     .bind::<BigInt, _>(job.id)
     .load(conn)?;
-    let mut all = vec![column(job, job.created_at, "created", None, None)];
-    if let Some(at) = job.started_at {
-        all.push(column(
-            job,
-            at,
-            "claimed",
-            Some(JobState::Queued),
-            Some(JobState::Running),
-        ));
-        if let Some(latest) = job.claimed_at.filter(|latest| *latest != at) {
-            all.push(column(
-                job,
-                latest,
-                "claimed",
-                Some(JobState::Queued),
-                Some(JobState::Running),
-            ));
+    let mut all = vec![created(job)];
+    let mut latest = job.claimed_at;
+    for entry in &recorded {
+        if let Some(at) = claim_ended_by(entry) {
+            all.push(claimed(at, entry.attempt, entry.worker));
+            latest = latest.filter(|latest| *latest != at);
         }
     }
+    if let Some(at) = latest {
+        all.push(claimed(at, job.attempt, job.worker));
+    }
     if let (Some(at), JobState::Completed) = (job.finished_at, job.state) {
-        all.push(column(
-            job,
-            at,
-            "completed",
-            Some(JobState::Running),
-            Some(JobState::Completed),
-        ));
+        all.push(completed(job, at));
     }
     all.extend(recorded);
-    // Stable: entries of one transaction keep the order in which they were recorded.
+    // Stable: entries of one moment keep the order in which they were recorded.
     all.sort_by_key(|entry| entry.at);
     Ok(all)
 }
 
-fn column(
-    job: &Job,
-    at: chrono::DateTime<chrono::Utc>,
+/// When the attempt began that this entry ended, where the record had to keep it.
+fn claim_ended_by(entry: &EventRow) -> Option<DateTime<Utc>> {
+    let text = entry.detail.as_ref()?.get("claimed_at")?.as_str()?;
+    Some(DateTime::parse_from_rfc3339(text).ok()?.to_utc())
+}
+
+fn created(job: &Job) -> EventRow {
+    EventRow {
+        at: job.created_at,
+        event: "created".into(),
+        was: None,
+        state: None,
+        attempt: 0,
+        worker: None,
+        actor: job.created_by.clone(),
+        via: job.created_via.clone(),
+        reason: None,
+        detail: None,
+    }
+}
+
+fn claimed(at: DateTime<Utc>, attempt: i16, worker: Option<i64>) -> EventRow {
+    of_worker(
+        at,
+        "claimed",
+        (JobState::Queued, JobState::Running),
+        attempt,
+        worker,
+    )
+}
+
+fn completed(job: &Job, at: DateTime<Utc>) -> EventRow {
+    of_worker(
+        at,
+        "completed",
+        (JobState::Running, JobState::Completed),
+        job.attempt,
+        job.worker,
+    )
+}
+
+fn of_worker(
+    at: DateTime<Utc>,
     event: &str,
-    was: Option<JobState>,
-    state: Option<JobState>,
+    (was, state): (JobState, JobState),
+    attempt: i16,
+    worker: Option<i64>,
 ) -> EventRow {
-    let created = event == "created";
-    let first = event == "claimed" && job.started_at == Some(at) && job.claimed_at != Some(at);
     EventRow {
         at,
-        event: event.to_owned(),
-        was,
-        state,
-        attempt: if created {
-            0
-        } else if first {
-            1
-        } else {
-            job.attempt
-        },
-        worker: if created || first { None } else { job.worker },
-        actor: if created {
-            job.created_by.clone()
-        } else {
-            job.worker
-                .map_or_else(|| "a worker".to_owned(), |w| format!("worker {w}"))
-        },
-        via: if created {
-            job.created_via.clone()
-        } else {
-            "worker".to_owned()
-        },
+        event: event.into(),
+        was: Some(was),
+        state: Some(state),
+        attempt,
+        worker,
+        actor: worker.map_or_else(|| "a worker".to_owned(), |w| format!("worker {w}")),
+        via: "worker".into(),
         reason: None,
         detail: None,
     }

@@ -8,6 +8,7 @@ use belay_core::ops::{self, Claimed, LineFloor};
 use belay_core::{Error, Result};
 
 use super::Dispatcher;
+use crate::floors::Offer;
 use crate::lease::Registration;
 use crate::pace::Yield;
 use crate::report;
@@ -54,7 +55,7 @@ impl Dispatcher {
         &mut self,
         index: usize,
         registration: &Arc<Registration>,
-        offered: Vec<LineFloor>,
+        offer: Offer,
         room: usize,
     ) -> Result<Claim> {
         let last_ticket = self.last_ticket(index)?;
@@ -65,12 +66,12 @@ impl Dispatcher {
         let batch = i32::try_from(room).unwrap_or(i32::MAX);
         let claimed = self
             .link
-            .run(|s| s.run(|conn| ops::claim(conn, registration.id, &offered, batch)));
+            .run(|s| s.run(|conn| ops::claim(conn, registration.id, &offer.lines, batch)));
         let jobs = match claimed {
             Ok(jobs) => jobs,
             Err(error) => {
                 if matches!(error, Error::Unreachable(_)) {
-                    self.doubt_claim(registration, &offered);
+                    self.doubt_claim(registration, &offer.lines);
                 }
                 return Err(error);
             }
@@ -87,10 +88,13 @@ impl Dispatcher {
                 empty_lines: None,
             });
         }
-        let raisable = floors.exhausted(offered, &jobs, last_ticket);
+        let raisable = floors.exhausted(offer.lines, &jobs, last_ticket);
         drop(floors);
         Ok(Claim {
-            got: if jobs.is_empty() {
+            got: if offer.more {
+                // Not all lines have been looked at.
+                Yield::Full
+            } else if jobs.is_empty() {
                 Yield::Nothing
             } else {
                 Yield::Some

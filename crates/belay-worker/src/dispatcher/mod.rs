@@ -194,18 +194,18 @@ impl Dispatcher {
         if !lane.pace.is_due(now) {
             return Ok(None);
         }
-        let offered = self.floors().offer(light);
+        let offer = self.floors().offer(light);
         let room = self.room(light);
         if let Some(lane) = self.lanes.get_mut(index) {
-            lane.blocked = room == 0 && !offered.is_empty();
+            lane.blocked = room == 0 && !offer.lines.is_empty();
         }
-        if room == 0 && !offered.is_empty() {
+        if room == 0 && !offer.lines.is_empty() {
             return Ok(None);
         }
-        let claim = if offered.is_empty() {
+        let claim = if offer.lines.is_empty() {
             Claim::default()
         } else {
-            self.claim(index, registration, offered, room)?
+            self.claim(index, registration, offer, room)?
         };
         let hearing = self.hearing(registration);
         if let Some(lane) = self.lanes.get_mut(index) {

@@ -53,6 +53,10 @@ impl Reporter {
                 self.shared.phase.wait_for(Phase::Closing, wait);
                 continue;
             }
+            // Before anything is taken: what fails later may have been sent.
+            if self.link.connect().is_err() {
+                continue;
+            }
             if let Some(work) = self.shared.reports.take(self.thread, self.patience()) {
                 let leftovers = self.handle(work);
                 self.shared.reports.put_back(self.thread, leftovers);
@@ -77,32 +81,38 @@ impl Reporter {
         // After a freeze, everything here is stopped before anything is reported. What is reported then is either still
         // true, because nobody took the job, or stale.
         self.shared.check(&batch.registration);
-        let outcome = self.send(&batch, suspect);
-        match outcome {
+        let again = |batch| Leftovers {
+            again: Some(batch),
+            ..Leftovers::default()
+        };
+        match self.last_words(&batch) {
+            Ok(()) => {}
+            Err(Error::Unreachable(_)) => return again(batch),
+            Err(error) => return self.refused(batch, &error),
+        }
+        match self.link.run(|session| send(session, &batch, suspect)) {
             Ok(answers) => self.settle(batch, &answers),
             Err(Error::Unreachable(_)) => {
                 for item in &mut batch.items {
                     item.unsure = true;
                 }
-                Leftovers {
-                    again: Some(batch),
-                    ..Leftovers::default()
-                }
+                again(batch)
             }
             Err(error) => self.refused(batch, &error),
         }
     }
 
-    fn send(&mut self, batch: &Batch, suspect: bool) -> Result<Vec<Answer>> {
-        if batch.items.iter().any(|item| item.job.is_some()) {
-            let _order = self
-                .shared
-                .saving
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            self.link.run(|session| last_words(session, batch))?;
+    /// Writes what the attempts of a batch have shown last.
+    fn last_words(&mut self, batch: &Batch) -> Result<()> {
+        if batch.items.iter().all(|item| item.job.is_none()) {
+            return Ok(());
         }
-        self.link.run(|session| send(session, batch, suspect))
+        let _order = self
+            .shared
+            .saving
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.link.run(|session| last_words(session, batch))
     }
 
     /// Deals with the answers: most reports are done with.

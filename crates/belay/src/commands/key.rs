@@ -35,9 +35,16 @@ pub(crate) struct Create {
     /// A name for the record, 1 to 100 letters, digits and . _ @ -; made from the time when not given
     #[arg(long)]
     name: Option<String>,
-    /// Tenant it may touch, by name, number or 24-digit key; may be given several times; all tenants when not given
-    #[arg(long = "tenant", value_name = "TENANT")]
+    /// Tenant it may touch, by name, number or 24-digit key; may be given several times
+    #[arg(
+        long = "tenant",
+        value_name = "TENANT",
+        required_unless_present = "all_tenants"
+    )]
     tenants: Vec<String>,
+    /// It may touch every tenant, those of the future included
+    #[arg(long, conflicts_with = "tenants")]
+    all_tenants: bool,
     /// What it may do; may be given several times
     #[arg(long = "scope", value_name = "SCOPE", required = true, value_delimiter = ',', value_parser = scope)]
     scopes: Vec<Scope>,
@@ -75,7 +82,7 @@ impl Create {
             let key = ops::NewKey {
                 name: self.name.clone().unwrap_or_else(|| invented_name(now)),
                 scopes: self.scopes.iter().map(ToString::to_string).collect(),
-                tenants: (!tenants.is_empty()).then_some(tenants),
+                tenants: (!self.all_tenants).then_some(tenants),
                 expires_at: self
                     .expires
                     .and_then(|d| chrono::TimeDelta::from_std(d).ok())

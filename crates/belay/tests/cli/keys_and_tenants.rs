@@ -48,7 +48,9 @@ fn a_key_is_printed_once_and_works() {
 #[test]
 fn without_json_the_key_stands_alone_on_standard_output() {
     let cli = Cli::new();
-    let run = cli.run(&["key", "create", "--scope", "admin"]).exits(0);
+    let run = cli
+        .run(&["key", "create", "--scope", "admin", "--all-tenants"])
+        .exits(0);
     let secret = run.stdout.trim_end();
     assert!(
         secret.starts_with("belay_") && !secret.contains(char::is_whitespace),
@@ -61,7 +63,14 @@ fn without_json_the_key_stands_alone_on_standard_output() {
 fn keys_without_a_name_get_different_ones() {
     let cli = Cli::new();
     let name = || {
-        let made = cli.run(&["key", "create", "--scope", "read", "--json"]);
+        let made = cli.run(&[
+            "key",
+            "create",
+            "--scope",
+            "read",
+            "--all-tenants",
+            "--json",
+        ]);
         made.exits(0).json()["name"].as_str().unwrap().to_owned()
     };
     assert_ne!(name(), name());
@@ -70,10 +79,26 @@ fn keys_without_a_name_get_different_ones() {
 #[test]
 fn a_revoked_key_is_no_good_any_more() {
     let cli = Cli::new();
-    cli.run(&["key", "create", "--name", "ci", "--scope", "read"])
-        .exits(0);
-    cli.run(&["key", "create", "--name", "ci", "--scope", "read"])
-        .exits(1);
+    cli.run(&[
+        "key",
+        "create",
+        "--name",
+        "ci",
+        "--scope",
+        "read",
+        "--all-tenants",
+    ])
+    .exits(0);
+    cli.run(&[
+        "key",
+        "create",
+        "--name",
+        "ci",
+        "--scope",
+        "read",
+        "--all-tenants",
+    ])
+    .exits(1);
     cli.run(&["key", "revoke", "ci"]).exits(0);
     cli.run(&["key", "revoke", "ci"]).exits(0);
     let table = cli.run(&["key", "list"]).exits(0);
@@ -85,9 +110,10 @@ fn a_revoked_key_is_no_good_any_more() {
 fn what_is_wrong_with_a_key_is_said() {
     let cli = Cli::new();
     for (args, code, words) in [
-        (vec!["key", "create"], 2, "--scope"),
+        (vec!["key", "create", "--all-tenants"], 2, "--scope"),
+        (vec!["key", "create", "--scope", "read"], 2, "--tenant"),
         (
-            vec!["key", "create", "--scope", "everything"],
+            vec!["key", "create", "--scope", "everything", "--all-tenants"],
             2,
             "the scopes are read, write, admin",
         ),
@@ -97,7 +123,15 @@ fn what_is_wrong_with_a_key_is_said() {
             "nobody",
         ),
         (
-            vec!["key", "create", "--scope", "read", "--name", "a b"],
+            vec![
+                "key",
+                "create",
+                "--scope",
+                "read",
+                "--all-tenants",
+                "--name",
+                "a b",
+            ],
             2,
             "a b",
         ),

@@ -145,7 +145,8 @@ fn an_old_schema_is_named_and_migrate_mends_it() {
 fn the_doctor_of_a_healthy_database() {
     let cli = Cli::new();
     cli.worker();
-    cli.run(&["key", "create", "--scope", "admin"]).exits(0);
+    cli.run(&["key", "create", "--scope", "admin", "--all-tenants"])
+        .exits(0);
     let doctor = cli.run(&["doctor", "--json"]).exits(0);
     let checks = doctor.json();
     let checks: Vec<(&str, &str)> = checks["checks"]

@@ -53,7 +53,18 @@ fn a_data_directory_that_is_in_use() {
 fn an_open_door_without_a_key() {
     let test = TestDb::new();
     let site = Site::on(test.url());
-    site.run(&["key", "create", "--name", "old", "--scope", "admin"], 0);
+    site.run(
+        &[
+            "key",
+            "create",
+            "--name",
+            "old",
+            "--scope",
+            "admin",
+            "--all-tenants",
+        ],
+        0,
+    );
     site.run(&["key", "revoke", "old"], 0);
     let said = site.refused(&["--listen", "0.0.0.0:0"], 1);
     assert!(said.contains("there is no valid API key"), "{said}");

@@ -1,6 +1,7 @@
 //! Signals: in good order, at once, and those that mean nothing.
 
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
 use belay_testkit::{TestDb, eventually};
@@ -29,13 +30,14 @@ fn draining(daemon: &Daemon<'_>) {
 fn running_jobs_may_end() {
     let test = TestDb::new();
     let site = Site::on(test.url());
-    let daemon = site.start();
+    let mut daemon = site.start();
     let id = running(&site, r#"{"seconds":2}"#);
     daemon.signal(Signal::INT);
     draining(&daemon);
     // What comes now waits for the next start.
     let late = site.json(&["enqueue", "noop"], 0)["id"].to_string();
-    daemon.stop();
+    let (status, _, log) = daemon.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
     assert_eq!(
         site.json(&["job", &id.to_string()], 0)["state"],
         "completed"
@@ -98,6 +100,33 @@ fn the_drain_period_ends() {
 }
 
 #[test]
+fn a_service_manager_is_told() {
+    let test = TestDb::new();
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(LONG)).unwrap();
+    let site = Site::on(test.url())
+        .with_env("NOTIFY_SOCKET", path.to_str().unwrap())
+        .with_env("WATCHDOG_USEC", "200000");
+    let daemon = site.start();
+    let next = || {
+        let mut buffer = [0; 200];
+        let length = manager.recv(&mut buffer).unwrap();
+        String::from_utf8(buffer[..length].to_vec()).unwrap()
+    };
+    assert_eq!(next().trim(), "READY=1");
+    assert_eq!(next().trim(), "WATCHDOG=1");
+    assert_eq!(next().trim(), "WATCHDOG=1");
+    daemon.stop();
+    let mut last = next();
+    while last.trim() == "WATCHDOG=1" {
+        last = next();
+    }
+    assert_eq!(last.trim(), "STOPPING=1");
+}
+
+#[test]
 fn a_hang_up_is_ignored() {
     let test = TestDb::new();
     let site = Site::on(test.url());
@@ -123,7 +152,8 @@ fn a_stop_during_the_start_is_orderly_too() {
 
 #[test]
 fn the_private_database_does_not_outlive_a_killed_daemon() {
-    let site = Site::new();
+    // Short, because the job of the killed daemon ends when its lease does.
+    let site = Site::new().configured("[worker]\nlease = \"2s\"\nbeat = \"200ms\"\n");
     let mut daemon = site.start();
     let pid_file = site.data().join("pg/pgdata/postmaster.pid");
     let pid = fs::read_to_string(&pid_file).unwrap();
@@ -139,7 +169,6 @@ fn the_private_database_does_not_outlive_a_killed_daemon() {
     for name in ["address", "database"] {
         assert!(site.data().join(name).exists());
     }
-    fs::remove_file(site.data().join("address")).unwrap();
     let daemon = site.start();
     site.run(&["cancel", "--wait", &id.to_string()], 5);
     daemon.stop();

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ pub(crate) struct Site {
     dir: TempDir,
     config: String,
     url: Option<String>,
+    env: Vec<(&'static str, String)>,
 }
 
 impl Site {
@@ -32,6 +33,7 @@ impl Site {
             dir,
             config: String::new(),
             url: None,
+            env: Vec::new(),
         }
     }
 
@@ -51,14 +53,15 @@ impl Site {
         }
     }
 
+    /// With one more variable.
+    pub(crate) fn with_env(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.env.push((name, value.into()));
+        self
+    }
+
     /// A directory that does not exist before the first start.
     pub(crate) fn data(&self) -> PathBuf {
         self.dir.path().join("data")
-    }
-
-    /// A directory for the test itself.
-    pub(crate) fn scratch(&self) -> &Path {
-        self.dir.path()
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
@@ -72,6 +75,7 @@ impl Site {
             .env("BELAY_CONFIG", config)
             .env("BELAY_DATA_DIR", self.data())
             .env("BELAY_LISTEN", "127.0.0.1:0")
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         if let Some(dir) = std::env::var_os("BELAY_PG_BIN") {
             command.env("BELAY_PG_BIN", dir);
@@ -125,7 +129,7 @@ impl Site {
     /// Starts the daemon and waits until it is ready.
     pub(crate) fn start(&self) -> Daemon<'_> {
         let address = self.data().join("address");
-        assert!(!address.exists(), "a daemon left its address behind");
+        let stale = fs::read_to_string(&address).ok();
         let mut daemon = self.launch();
         daemon.url = eventually(LONG, || {
             let child = daemon.child.as_mut().unwrap();
@@ -135,7 +139,8 @@ impl Site {
                     daemon.child.take().unwrap().wait_with_output()
                 );
             }
-            fs::read_to_string(&address).ok()
+            let found = fs::read_to_string(&address).ok();
+            found.filter(|url| Some(url) != stale.as_ref())
         })
         .trim()
         .to_owned();

@@ -75,8 +75,11 @@ fn commands_answer_what_the_api_answers() {
             post("tenants", json!({"name": "b"})),
         ),
         (
-            site.json(&["key", "create", "--scope", "read"], 0),
-            post("keys", json!({"name": "k", "scopes": ["read"]})),
+            site.json(&["key", "create", "--scope", "read", "--all-tenants"], 0),
+            post(
+                "keys",
+                json!({"name": "k", "scopes": ["read"], "tenants": "all"}),
+            ),
         ),
     ] {
         assert_eq!(shape(&mine), shape(&theirs), "{mine:#}\n{theirs:#}");

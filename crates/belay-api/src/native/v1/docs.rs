@@ -116,7 +116,11 @@ fn complete(path: &str, operation: &mut Operation) {
     if path.contains("{id}") {
         problems.push(("404", "There is no such job in the tenant"));
     }
-    if operation.request_body.is_some() {
+    if let Some(body) = &mut operation.request_body {
+        // What is done to one job needs no more than its id.
+        if let (true, RefOr::T(body)) = (path.contains("{id}"), body) {
+            body.required = Some(Required::False);
+        }
         problems.push(("413", "The body is larger than allowed"));
         problems.push(("415", "The body is not JSON"));
         problems.push((

@@ -156,7 +156,7 @@ fn check_contents(config: &Config, db: &Db, findings: &mut Vec<Finding>) {
         findings.push(Finding::warning(
             "keys",
             "there is no valid API key, so nobody can use the HTTP API",
-            "belay key create --scope admin",
+            "belay key create --scope admin --all-tenants",
         ));
     }
     if config.database.pooler {
@@ -330,6 +330,44 @@ mod tests {
         assert_eq!(level(100, 0), Level::Ok);
         assert_eq!(level(20_000, 19_000), Level::Ok);
         assert_eq!(level(20_000, 1_000), Level::Warning);
+    }
+
+    #[test]
+    fn old_transactions_are_told_with_their_session() {
+        let reading = |snapshot, writing| Reading {
+            at: Instant::now(),
+            jobs: Vec::new(),
+            workers: belay_metrics::Workers::default(),
+            cancelling: belay_metrics::Cancelling::default(),
+            oldest_snapshot_s: snapshot,
+            oldest_writing_s: writing,
+            partitions_ahead: 14,
+        };
+        assert_eq!(transactions(&reading(10.0, 10.0), "").level, Level::Ok);
+        for old in [reading(301.0, 0.0), reading(0.0, 61.0)] {
+            let finding = transactions(&old, ": session 7 (bob)");
+            assert_eq!(finding.level, Level::Warning);
+            assert!(finding.detail.ends_with("session 7 (bob)"), "{finding:?}");
+        }
+    }
+
+    #[test]
+    fn cancels_that_take_too_long_are_a_failure() {
+        let reading = |overdue| Reading {
+            at: Instant::now(),
+            jobs: Vec::new(),
+            workers: belay_metrics::Workers::default(),
+            cancelling: belay_metrics::Cancelling {
+                now: 3,
+                overdue,
+                oldest_s: 500.0,
+            },
+            oldest_snapshot_s: 0.0,
+            oldest_writing_s: 0.0,
+            partitions_ahead: 14,
+        };
+        assert_eq!(cancels(&reading(0)).level, Level::Ok);
+        assert_eq!(cancels(&reading(1)).level, Level::Failure);
     }
 
     fn hot_level(updates: &Updates) -> Level {

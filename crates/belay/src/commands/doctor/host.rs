@@ -59,7 +59,7 @@ fn admin_key(config: &Config) -> Finding {
             "admin key",
             format!("others may read {shown}"),
             format!(
-                "chmod 600 {shown}, then replace the key: belay key create --scope admin; belay key revoke admin"
+                "chmod 600 {shown}, then replace the key: belay key create --scope admin --all-tenants; belay key revoke admin"
             ),
         ),
         Ok(_) => Finding::ok("admin key", shown.to_string()),

@@ -48,7 +48,7 @@ impl CancelRequest {
 #[utoipa::path(
     post, path = "/belay/v1/jobs/{id}/cancel", tag = "jobs",
     params(("Prefer" = Option<String>, Header, description = "`wait=N` waits up to N seconds (1 to 60) for the job to end", example = "wait=10")),
-    request_body(content = Option<CancelRequest>),
+    request_body = CancelRequest,
     responses(
         (status = 200, description = "Accepted now or before", body = wire::CancelAnswer,
          headers(("Preference-Applied" = String, description = "`wait=N` when it was asked to wait"))),

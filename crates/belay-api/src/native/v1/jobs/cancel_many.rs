@@ -23,7 +23,7 @@ pub(crate) fn verb() -> Verb {
 #[schema(example = json!({"ids": [77, "6b065cb0000000000000004e"], "reason": "wrong month"}))]
 pub(crate) struct CancelManyRequest {
     /// Up to 500 jobs, each by its number, its UUID or its 24 hexadecimal digits.
-    #[schema(value_type = Vec<Object>, max_items = 500)]
+    #[schema(value_type = Vec<wire::JobName>, max_items = 500)]
     ids: Vec<(JobRef, Value)>,
     /// Why; goes on record, up to 1000 characters.
     reason: Option<String>,

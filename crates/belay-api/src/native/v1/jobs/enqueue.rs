@@ -26,7 +26,7 @@ pub(super) struct JobRequest {
     /// What the job is; must be registered.
     kind: String,
     /// Any JSON, kept as it is; `{}` when left out.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = serde_json::Value, required = false)]
     payload: Option<Box<RawValue>>,
     /// 1 to 100 letters, digits and `._:-`.
     queue: Option<String>,

@@ -20,7 +20,7 @@ pub(crate) fn verb() -> Verb {
 /// On the worker that holds it still.
 #[utoipa::path(
     post, path = "/belay/v1/jobs/{id}/resume", tag = "jobs",
-    request_body(content = Option<Reason>),
+    request_body = Reason,
     responses(
         (status = 200, description = "It is running, now or before", body = wire::Moved),
         (status = 409, description = "It is not suspended", body = Problem, content_type = "application/problem+json"),

@@ -19,7 +19,7 @@ pub(crate) fn verb() -> Verb {
 /// A finished job never changes: a new one with the same content is made, which names the old one in `retry_of`.
 #[utoipa::path(
     post, path = "/belay/v1/jobs/{id}/retry", tag = "jobs",
-    request_body(content = Option<Reason>),
+    request_body = Reason,
     responses(
         (status = 201, description = "The new job", body = wire::Job, headers(("Location" = String, description = "Where it is"))),
         (status = 409, description = "It has not finished, its data was deleted, or an unfinished job holds its unique key", body = Problem,

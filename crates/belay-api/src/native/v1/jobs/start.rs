@@ -18,7 +18,7 @@ pub(crate) fn verb() -> Verb {
 /// It joins its line without waiting for its time.
 #[utoipa::path(
     post, path = "/belay/v1/jobs/{id}/start", tag = "jobs",
-    request_body(content = Option<Reason>),
+    request_body = Reason,
     responses(
         (status = 200, description = "It is queued, now or before", body = wire::Moved),
         (status = 409, description = "It is not waiting for its time", body = Problem, content_type = "application/problem+json"),

@@ -20,7 +20,7 @@ pub(crate) fn verb() -> Verb {
 /// Its worker stops it where it is and keeps it. Only kinds that can be suspended.
 #[utoipa::path(
     post, path = "/belay/v1/jobs/{id}/suspend", tag = "jobs",
-    request_body(content = Option<Reason>),
+    request_body = Reason,
     responses(
         (status = 200, description = "It is suspended, now or before", body = wire::Moved),
         (status = 409, description = "It is not running, or its kind cannot be suspended", body = Problem, content_type = "application/problem+json"),

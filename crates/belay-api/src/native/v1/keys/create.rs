@@ -13,6 +13,7 @@ use crate::http::{Answer, Call, Fault, MEBIBYTE, Members, Need, Verb, json, shor
 use crate::native::Problem;
 use crate::native::v1::wire;
 use crate::service;
+use crate::service::keys::TenantName;
 
 /// Most tenants named for one key.
 const MOST_TENANTS: usize = 10_000;
@@ -33,7 +34,7 @@ pub(crate) struct KeyRequest {
     #[schema(value_type = Vec<wire::ScopeName>)]
     scopes: Vec<Scope>,
     /// The tenants it may touch, each by name, number or 24-digit key; or the word `all`.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = wire::TenantNames)]
     tenants: Tenants,
     /// When it stops to work; never when left out. Not later than the key that makes it.
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -43,7 +44,7 @@ pub(crate) struct KeyRequest {
 #[derive(Debug)]
 enum Tenants {
     All,
-    Some(Vec<String>),
+    Some(Vec<TenantName>),
 }
 
 impl KeyRequest {
@@ -95,15 +96,14 @@ fn tenants(members: &mut Members<'_>) -> Result<Tenants, Fault> {
     if list.is_empty() || list.len() > MOST_TENANTS {
         return Err(wrong());
     }
-    let words = list
+    let names = list
         .into_iter()
-        // A number is as good as its digits.
-        .map(|raw| match raw.get().parse::<u32>() {
-            Ok(number) => Ok(number.to_string()),
-            Err(_) => text(raw, "tenants"),
+        .map(|raw| match raw.get().parse() {
+            Ok(number) => Ok(TenantName::Number(number)),
+            Err(_) => text(raw, "tenants").map(TenantName::Word),
         })
         .collect::<Result<_, _>>()?;
-    Ok(Tenants::Some(words))
+    Ok(Tenants::Some(names))
 }
 
 fn text(raw: &RawValue, field: &str) -> Result<String, Fault> {
@@ -141,7 +141,7 @@ pub(crate) async fn create_key(mut call: Call) -> Answer {
         .database(move |db| {
             let tenants = match &request.tenants {
                 Tenants::All => None,
-                Tenants::Some(words) => Some(service::keys::tenants(db, &grant, words)?),
+                Tenants::Some(names) => Some(service::keys::tenants(db, &grant, names)?),
             };
             let new = NewKey {
                 name: request.name,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{OutcomeName, StateName};
+use super::{JobName, OutcomeName, StateName};
 use crate::service::cancel::Cancelled;
 
 /// What a cancel did to one job.
@@ -14,7 +14,7 @@ use crate::service::cancel::Cancelled;
 #[schema(example = json!({"id": 77, "was": "running", "state": "cancelling", "outcome": "cancelling", "message": "its worker was told to stop"}))]
 pub(crate) struct CancelAnswer {
     /// Its number; for a job that is missing what was asked for, as it was asked.
-    #[schema(value_type = i64)]
+    #[schema(value_type = JobName)]
     id: Value,
     /// State before; `null` when missing.
     #[schema(value_type = Option<StateName>)]

@@ -49,7 +49,7 @@ pub(crate) struct Job {
     /// Number of the worker that holds it, or held it last.
     worker: Option<i64>,
     /// What it was given, as it is stored.
-    #[schema(value_type = Object)]
+    #[schema(value_type = serde_json::Value)]
     payload: Box<RawValue>,
     /// How far it is, if it says.
     progress: Option<Progress>,
