@@ -4,7 +4,7 @@ use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, He
 use actix_web::web::{self, Bytes};
 use belay_core::json::{self, JsonError};
 
-use super::{Fault, Members, numbers};
+use super::{Fault, Members};
 use crate::blocking;
 
 /// 1 MiB: the limit of bodies that have no limit of their own.
@@ -114,7 +114,6 @@ fn parse<T>(
             JsonError::Malformed(why) => unacceptable(why),
             JsonError::TooLarge(_) => Fault::malformed(e.to_string()),
         })?;
-        numbers::check(text).map_err(unacceptable)?;
         Members::of(text, "")?
     };
     let taken = take(&mut members)?;

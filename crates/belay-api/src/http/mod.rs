@@ -8,7 +8,6 @@ mod call;
 mod catch;
 mod fault;
 mod members;
-mod numbers;
 mod prefer;
 mod query;
 mod request_id;

@@ -8,7 +8,11 @@
 //!
 //! `BELAY_RACE_JOBS` sets the number of jobs (default 100,000).
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod actors;
 mod dice;

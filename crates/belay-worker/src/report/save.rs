@@ -25,8 +25,8 @@ impl Rows {
                 job: id,
                 fence,
                 attempt: job.attempt,
-                stdout: storable(&output.stdout),
-                stderr: storable(&output.stderr),
+                stdout: output.stdout.clone(),
+                stderr: output.stderr.clone(),
                 stdout_bytes: output.stdout_bytes,
                 stderr_bytes: output.stderr_bytes,
                 exit_code: output.exit_code,
@@ -40,7 +40,7 @@ impl Rows {
                 attempt: job.attempt,
                 done: progress.done,
                 total: progress.total,
-                message: progress.message.as_deref().map(storable),
+                message: progress.message.clone(),
             });
         }
     }
@@ -71,11 +71,6 @@ fn how_many(rows: &[OutputRow]) -> usize {
         })
         .count();
     fitting.max(1)
-}
-
-/// Text as the database can hold it.
-fn storable(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
 }
 
 /// Writes what the attempts of a batch have shown last.

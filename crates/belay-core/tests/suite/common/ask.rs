@@ -117,7 +117,7 @@ pub(crate) fn events(conn: &mut PgConnection, id: i64) -> Vec<String> {
         conn,
         &format!(
             "select concat_ws(' ', event, coalesce(was::text, '-') || '>' || coalesce(state::text, '-'), actor, via, coalesce(reason, '-'),
-               coalesce(detail::text, '-')) from belay.job_event where job = {id} order by id"
+               coalesce(nullif(detail - 'claimed_at', '{{}}')::text, '-')) from belay.job_event where job = {id} order by id"
         ),
     )
 }

@@ -3,10 +3,14 @@
 //! The database keeps numbers exactly and shows them without an exponent: `1e-16000` comes back as 16 KiB, and a payload of such
 //! numbers as gigabytes that no worker can read any more.
 
-use belay_core::json::MAX_PAYLOAD;
+use super::MAX_PAYLOAD;
 
 /// How much longer a text may become when its numbers are written out, in bytes.
 const MOST_GROWTH: i64 = MAX_PAYLOAD as i64;
+
+/// Most digits of one number after its point, written out. The database's numbers end a little further down; those that are
+/// too large are no numbers to the parser already.
+const MOST_FRACTION: i64 = 16_000;
 
 /// Checks the numbers of a text that was found to be well-formed JSON.
 pub(super) fn check(text: &str) -> Result<(), String> {
@@ -18,7 +22,14 @@ pub(super) fn check(text: &str) -> Result<(), String> {
             b'-' | b'0'..=b'9' => {
                 let length = rest.iter().take_while(|b| is_number(**b)).count();
                 let (number, after) = rest.split_at(length);
-                growth = growth.saturating_add(Number::of(number).growth());
+                let number = Number::of(number);
+                if number.after_point() > MOST_FRACTION {
+                    return Err(format!(
+                        "a number has {} digits after its point, more than the {MOST_FRACTION} allowed",
+                        number.after_point()
+                    ));
+                }
+                growth = growth.saturating_add(number.growth());
                 after
             }
             _ => after,
@@ -80,12 +91,16 @@ impl Number {
         }
     }
 
+    /// Digits after the point when it is written out.
+    fn after_point(&self) -> i64 {
+        self.fraction.saturating_sub(self.exponent).max(0)
+    }
+
     /// How much longer it is when it is written out.
     fn growth(&self) -> i64 {
         let before = self.before_point.saturating_add(self.exponent).max(1);
-        let after = self.fraction.saturating_sub(self.exponent).max(0);
         before
-            .saturating_add(after)
+            .saturating_add(self.after_point())
             .saturating_sub(self.length)
             .max(0)
     }
@@ -113,10 +128,20 @@ mod tests {
     fn what_would_grow_beyond_reading_is_refused() {
         let few = format!("[{}0]", "1e-16000,".repeat(60));
         assert_eq!(check(&few), Ok(()));
-        for number in ["1e-16000,", "-1.5E308,", "1e-9999999999999999999999,"] {
+        for number in ["1e-16000,", "-1.5E308,"] {
             let many = format!("[{}0]", number.repeat(100_000));
             assert!(
                 check(&many).unwrap_err().contains("written out"),
+                "{number}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_database_cannot_hold_is_refused() {
+        for number in ["1e-16001", "-1.5e-9999999999999999999999"] {
+            assert!(
+                check(number).unwrap_err().contains("after its point"),
                 "{number}"
             );
         }

@@ -1,6 +1,8 @@
 //! JSON is checked before it reaches SQL: PostgreSQL would refuse some of it in the middle of a transaction, and silently
 //! drop the first of two equal member names.
 
+mod numbers;
+
 use std::collections::HashSet;
 use std::fmt;
 
@@ -41,55 +43,11 @@ pub fn check_payload(text: &str) -> Result<(), JsonError> {
 pub fn check(text: &str) -> Result<(), JsonError> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let malformed = |e: serde_json::Error| JsonError::Malformed(e.to_string());
-    check_numbers(text)?;
     Value { depth: 0 }
         .deserialize(&mut reader)
         .map_err(malformed)?;
-    reader.end().map_err(malformed)
-}
-
-/// Most digits of a number after its point, and the lowest power of ten it may be written with. The database's numbers end a
-/// little further down.
-const MAX_FRACTION: usize = 16_000;
-
-/// Refuses numbers too small to be stored; those too large are refused as no number by the parser. Looks at digits outside
-/// strings only, and leaves everything that is not JSON to the parser.
-fn check_numbers(text: &str) -> Result<(), JsonError> {
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        at += 1;
-        if byte == b'"' {
-            while let Some(&inner) = bytes.get(at) {
-                at += if inner == b'\\' { 2 } else { 1 };
-                if inner == b'"' {
-                    break;
-                }
-            }
-        } else if byte.is_ascii_digit() {
-            let rest = bytes.get(at..).unwrap_or_default();
-            let end = rest
-                .iter()
-                .position(|b| !matches!(b, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'))
-                .unwrap_or(rest.len());
-            let number = text.get(at - 1..at + end).unwrap_or_default();
-            at += end;
-            let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
-            let fraction = mantissa
-                .split_once('.')
-                .map_or(0, |(_, fraction)| fraction.len());
-            let power = exponent
-                .strip_prefix('-')
-                .map_or(0, |digits| digits.parse::<usize>().unwrap_or(usize::MAX));
-            if fraction.saturating_add(power) > MAX_FRACTION {
-                let shown: String = number.chars().take(40).collect();
-                return Err(JsonError::Malformed(format!(
-                    "the number {shown} has more than {MAX_FRACTION} digits after its point"
-                )));
-            }
-        }
-    }
-    Ok(())
+    reader.end().map_err(malformed)?;
+    numbers::check(text).map_err(JsonError::Malformed)
 }
 
 #[derive(Clone, Copy)]
