@@ -69,10 +69,13 @@ fn main() {
 
 fn fill(conn: &mut PgConnection, jobs: u64) {
     let sql = format!(
-        "select count(*) from generate_series(1, {}) g cross join lateral belay.op_enqueue_many(1, array_fill('noop'::text, array[5000]),
-           array_fill('{PAYLOAD}'::jsonb, array[5000]), array_fill(null::text, array[5000]), array_fill(null::smallint, array[5000]),
-           array_fill(null::timestamptz, array[5000]), array_fill(null::smallint, array[5000]), array_fill(null::integer, array[5000]),
-           array_fill(null::text, array[5000]), 'bench', 'native')",
+        "do $$ begin
+           for i in 1..{} loop
+             perform belay.op_enqueue_many(1, array_fill('noop'::text, array[5000]), array_fill('{PAYLOAD}'::jsonb, array[5000]),
+               array_fill(null::text, array[5000]), array_fill(null::smallint, array[5000]), array_fill(null::timestamptz, array[5000]),
+               array_fill(null::smallint, array[5000]), array_fill(null::integer, array[5000]), array_fill(null::text, array[5000]), 'bench', 'native');
+           end loop;
+         end $$",
         jobs / 5000
     );
     conn.batch_execute(&sql).expect("jobs");

@@ -3,6 +3,7 @@
 //! It has a connection of its own and does nothing that could take long. A notification makes it ask for signals at once;
 //! every heartbeat asks anyway.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -122,18 +123,20 @@ impl Heartbeat {
         let id = registration.id;
         let signals = self.link.run(|s| s.run(|conn| ops::signals(conn, id)))?;
         let mut wishes = Wishes::default();
+        let mut ages = HashMap::new();
         for signal in signals {
             let key = (signal.id, signal.fence);
+            ages.insert(key, signal.age);
             match signal.state {
                 SignalState::Cancel { .. } => wishes.cancel.push(key),
                 SignalState::Suspend => wishes.suspend.push(key),
             }
         }
-        let told = self.shared.held.tell(registration, &wishes);
-        for _ in 0..told {
-            self.shared
-                .metrics
-                .cancel_told(asked.elapsed().as_secs_f64());
+        for job in self.shared.held.tell(registration, &wishes) {
+            // From the acceptance, by the database's clock, to now; the answer's way here is counted by ours.
+            let age = ages.get(&job.key).copied().unwrap_or_default() + asked.elapsed();
+            job.accepted_before(age);
+            self.shared.metrics.cancel_told(age.as_secs_f64());
         }
         Ok(())
     }

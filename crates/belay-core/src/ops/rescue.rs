@@ -40,18 +40,22 @@ impl Rescued {
     }
 }
 
-/// Marks every worker dead whose lease has run out, and answers their numbers. Skips those whose row is being renewed.
+/// Marks every worker dead whose lease has run out, and answers their numbers. Skips those whose row is being renewed. Nobody
+/// notifies them any more.
 ///
 /// # Errors
 /// Those of the database.
 pub fn mark_dead(conn: &mut PgConnection) -> Result<Vec<i64>> {
     Ok(stmt::<BigInt>(
         "-- mark_dead
-         update belay.worker w set dead_at = clock_timestamp()
-         where id in (select id from belay.worker where dead_at is null and beat_at < clock_timestamp() - lease_ms * interval '1 ms'
-                      order by id for update skip locked)
-           and dead_at is null and beat_at < clock_timestamp() - lease_ms * interval '1 ms'
-         returning id",
+         with d as (
+           update belay.worker w set dead_at = clock_timestamp()
+           where id in (select id from belay.worker where dead_at is null and beat_at < clock_timestamp() - lease_ms * interval '1 ms'
+                        order by id for update skip locked)
+             and dead_at is null and beat_at < clock_timestamp() - lease_ms * interval '1 ms'
+           returning id),
+         s as (delete from belay.sleeper where worker in (select id from d))
+         select id from d",
     )
     .load(conn)?)
 }

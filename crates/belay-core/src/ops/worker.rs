@@ -92,6 +92,8 @@ pub struct Signal {
     pub fence: i32,
     /// What is wanted.
     pub state: SignalState,
+    /// How long ago that was accepted, by the database's clock.
+    pub age: Duration,
 }
 
 /// The wish behind a [`Signal`]. A held job without a signal should run.
@@ -111,15 +113,15 @@ pub enum SignalState {
 /// # Errors
 /// Those of the database.
 pub fn signals(conn: &mut PgConnection, worker: i64) -> Result<Vec<Signal>> {
-    let rows = stmt::<(BigInt, Integer, sql::JobState, Nullable<Text>)>(
+    let rows = stmt::<(BigInt, Integer, sql::JobState, Nullable<Text>, Double)>(
         "-- signals
-         select id, fence, state, cancel_reason from belay.job where (cancel_at is not null or suspended_at is not null) and worker = $1",
+         select id, fence, state, cancel_reason, extract(epoch from clock_timestamp() - coalesce(cancel_at, suspended_at))::float8 from belay.job where (cancel_at is not null or suspended_at is not null) and worker = $1",
     )
     .bind::<BigInt, _>(worker)
-    .load::<(i64, i32, JobState, Option<String>)>(conn)?;
+    .load::<(i64, i32, JobState, Option<String>, f64)>(conn)?;
     Ok(rows
         .into_iter()
-        .map(|(id, fence, state, reason)| Signal {
+        .map(|(id, fence, state, reason, age)| Signal {
             id,
             fence,
             state: if state == JobState::Suspended {
@@ -127,6 +129,7 @@ pub fn signals(conn: &mut PgConnection, worker: i64) -> Result<Vec<Signal>> {
             } else {
                 SignalState::Cancel { reason }
             },
+            age: Duration::try_from_secs_f64(age).unwrap_or_default(),
         })
         .collect())
 }

@@ -28,6 +28,8 @@ pub(crate) struct HeldJob {
     cause: OnceLock<StopCause>,
     /// When it was told of a cancel.
     told: OnceLock<Instant>,
+    /// How long before that the cancel had been accepted.
+    accepted: OnceLock<Duration>,
 }
 
 impl HeldJob {
@@ -46,6 +48,7 @@ impl HeldJob {
             control: watch::Sender::new(Control::Run),
             cause: OnceLock::new(),
             told: OnceLock::new(),
+            accepted: OnceLock::new(),
         }
     }
 
@@ -57,9 +60,16 @@ impl HeldJob {
         self.cause.get().copied()
     }
 
-    /// Time since it was told of a cancel, if it was.
-    pub(crate) fn told_ago(&self) -> Option<Duration> {
-        self.told.get().map(Instant::elapsed)
+    /// Time since the cancel was accepted that it was told of, if it was.
+    pub(crate) fn cancelled_ago(&self) -> Option<Duration> {
+        let before = self.accepted.get().copied().unwrap_or_default();
+        self.told.get().map(|told| told.elapsed() + before)
+    }
+
+    /// Notes how long before the telling the cancel had been accepted.
+    pub(crate) fn accepted_before(&self, age: Duration) {
+        // Only the first cancel counts.
+        let _ = self.accepted.set(age);
     }
 
     fn is_suspended(&self) -> bool {
@@ -152,17 +162,25 @@ impl Held {
         self.lock().jobs.values().cloned().collect()
     }
 
-    /// Tells the attempts of a registration what the database wants of them, and answers how many learnt of a cancel. What
+    /// Tells the attempts of a registration what the database wants of them, and answers which learnt of a cancel. What
     /// is suspended and not wanted so any more goes on.
-    pub(crate) fn tell(&self, registration: &Arc<Registration>, wishes: &Wishes) -> usize {
+    pub(crate) fn tell(
+        &self,
+        registration: &Arc<Registration>,
+        wishes: &Wishes,
+    ) -> Vec<Arc<HeldJob>> {
         let mut inner = self.lock();
         inner.early.clear();
-        let mut news = 0;
+        let mut news = Vec::new();
         let cancels = wishes.cancel.iter().map(|key| (*key, CANCEL));
         let suspends = wishes.suspend.iter().map(|key| (*key, Control::Suspend));
         for (key, wanted) in cancels.chain(suspends) {
             match inner.jobs.get(&key) {
-                Some(job) => news += usize::from(job.want(wanted)),
+                Some(job) => {
+                    if job.want(wanted) {
+                        news.push(Arc::clone(job));
+                    }
+                }
                 None => {
                     inner.early.insert(key, wanted);
                 }

@@ -37,7 +37,7 @@ impl<'a> Tally<'a> {
         self.off(item);
         self.count(item, outcome(item, state));
         if state == JobState::Cancelled
-            && let Some(told) = item.job.as_ref().and_then(|job| job.told_ago())
+            && let Some(told) = item.job.as_ref().and_then(|job| job.cancelled_ago())
         {
             self.shared
                 .metrics

@@ -25,13 +25,13 @@ fn wishes_reach_the_attempts_they_name() {
         cancel: vec![(1, 1), (3, 2)],
         suspend: vec![(2, 1)],
     };
-    assert_eq!(held.tell(&registration, &wishes), 1);
+    assert_eq!(held.tell(&registration, &wishes).len(), 1);
     assert_eq!(now(&jobs[0]), CANCEL);
     assert_eq!(jobs[0].cause(), Some(StopCause::Cancel));
-    assert!(jobs[0].told_ago().is_some());
+    assert!(jobs[0].cancelled_ago().is_some());
     assert_eq!(now(&jobs[1]), Control::Suspend);
     assert_eq!(now(&jobs[2]), Control::Run, "that was another attempt");
-    assert_eq!(held.tell(&registration, &wishes), 0, "no news");
+    assert_eq!(held.tell(&registration, &wishes).len(), 0, "no news");
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn a_wish_that_comes_before_its_job_is_kept_until_the_next_answer() {
         cancel: vec![(1, 1), (2, 1)],
         ..Wishes::default()
     };
-    assert_eq!(held.tell(&registration, &cancel), 0);
+    assert_eq!(held.tell(&registration, &cancel).len(), 0);
     let early = job(1, &registration);
     assert!(held.add(&early));
     assert_eq!(now(&early), CANCEL);
