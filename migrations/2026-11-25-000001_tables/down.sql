@@ -7,7 +7,6 @@ drop table belay.job_output;
 drop table belay.job_event;
 drop table belay.job_done;
 drop table belay.job;
-drop function belay.done_shape(belay.job_state, belay.job_state, timestamptz, text, text, belay.cancel_rung, timestamptz, bigint);
 drop table belay.sleeper;
 drop table belay.worker;
 drop table belay.line;
