@@ -7,6 +7,7 @@ drop table belay.job_output;
 drop table belay.job_event;
 drop table belay.job_done;
 drop table belay.job;
+drop sequence belay.wake_clock;
 drop table belay.sleeper;
 drop table belay.worker;
 drop table belay.line;

@@ -84,6 +84,9 @@ create table belay.sleeper (
   worker bigint primary key references belay.worker on delete cascade,
   since timestamptz not null default now()
 );
+-- When workers were last notified, in milliseconds. A sequence, because it is seen at once, also before its writer commits.
+create sequence belay.wake_clock minvalue 0;
+
 comment on table belay.sleeper is 'Workers that wait for a notification. Enqueue notifies only while there is one, so nobody pays for it under load.';
 
 create table belay.job (

@@ -1,11 +1,13 @@
-//! Enqueue, one job per transaction over 8 connections, beside a bare one-row INSERT driven by pgbench on the same cluster.
-//! A worker is registered as asleep in half of the rounds, so that the notification is paid for.
+//! Enqueue, one job per transaction over 8 connections, beside bare one-row INSERTs through the same client on the same cluster:
+//! of the same row into a table with a primary key and nothing else, and of a small row of five columns.
+//! In the second half a worker is registered as asleep, so that notifications are paid for.
 //!
 //! `cargo bench -p belay-core --bench enqueue`.
 
 #![expect(
     clippy::cast_precision_loss,
     clippy::expect_used,
+    missing_docs,
     reason = "a benchmark"
 )]
 
@@ -16,29 +18,53 @@ use std::time::{Duration, Instant};
 use belay_core::Db;
 use belay_core::db::{DbConfig, Role};
 use belay_core::ops::{self, Actor, NewJob, NewWorker, Via};
-use belay_testkit::bench::{Until, pgbench};
 use belay_testkit::{Profile, TestCluster};
+use chrono::Utc;
 use diesel::connection::SimpleConnection;
-use diesel::pg::PgConnection;
-use diesel::{Connection, RunQueryDsl};
+use diesel::prelude::*;
 
 const CLIENTS: u32 = 8;
-const SECONDS: u32 = 4;
+const SECONDS: u64 = 4;
 const ROUNDS: u32 = 3;
-
-const BARE: &str = "insert into bare (tenant, kind, payload) values (1, 'noop', '{\"to\": \"someone@example.org\", \"order\": 1, \"template\": \"order-confirmation\", \"padding\": \"0af7651916cd43dd8448eb211c80319c0af7651916cd43dd8448eb211c80319c\"}');\n";
 const PAYLOAD: &str = r#"{"to": "someone@example.org", "order": 1, "template": "order-confirmation", "padding": "0af7651916cd43dd8448eb211c80319c0af7651916cd43dd8448eb211c80319c"}"#;
-const FUNCTION: &str = "select id from belay.op_enqueue(1, 'noop', '{\"to\": \"someone@example.org\", \"order\": 1, \"template\": \"order-confirmation\", \"padding\": \"0af7651916cd43dd8448eb211c80319c0af7651916cd43dd8448eb211c80319c\"}', null, null, null, null, null, null, null, false, 'bench', 'native');\n";
+
+diesel::table! {
+    small (id) {
+        id -> BigInt,
+        tenant -> Integer,
+        kind -> Text,
+        payload -> Jsonb,
+    }
+}
+
+diesel::table! {
+    same (id) {
+        id -> BigInt,
+        ticket -> BigInt,
+        run_at -> Timestamptz,
+        tenant -> Integer,
+        state -> Text,
+        priority -> SmallInt,
+        max_attempts -> SmallInt,
+        queue -> Text,
+        kind -> Text,
+        created_by -> Text,
+        created_via -> Text,
+        payload -> Jsonb,
+    }
+}
 
 fn main() {
     let cluster = TestCluster::with_profile(Profile::Bench);
     let url = cluster.migrated("enqueue");
     let mut conn = PgConnection::establish(&url).expect("a connection");
     conn.batch_execute(
-        "create table bare (id bigint generated always as identity primary key, tenant integer not null, kind text not null,
-           created_at timestamptz not null default now(), payload jsonb not null)",
+        "create table small (id bigint generated always as identity primary key, tenant integer not null, kind text not null,
+           created_at timestamptz not null default now(), payload jsonb not null);
+         create table same (like belay.job including defaults including identity);
+         alter table same add primary key (id), alter column state type text;",
     )
-    .expect("the bare table");
+    .expect("the bare tables");
     let worker = NewWorker {
         name: "bench".into(),
         host: "here".into(),
@@ -50,76 +76,107 @@ fn main() {
         lease: Duration::from_secs(3600),
     };
     let worker = ops::register(&mut conn, &worker).expect("a worker");
+    let db = Db::new(DbConfig::new(&url)).expect("a pool");
     for asleep in [false, true] {
         if asleep {
             ops::sleep(&mut conn, worker).expect("asleep");
         }
-        let (mut ours, mut floors, mut functions) = (0.0, 0.0, 0.0);
+        let (mut ours, mut same_row, mut small_row) = (0.0, 0.0, 0.0);
         for _ in 0..ROUNDS {
-            ours += through_the_operation(&url);
-            floors += pgbench(
-                cluster.bin_dir(),
-                &url,
-                BARE,
-                CLIENTS,
-                Until::Seconds(SECONDS),
-                &[],
-            )
-            .tps;
-            functions += pgbench(
-                cluster.bin_dir(),
-                &url,
-                FUNCTION,
-                CLIENTS,
-                Until::Seconds(SECONDS),
-                &[],
-            )
-            .tps;
-            diesel::sql_query("truncate belay.job, bare")
+            ours += rate(&db, enqueue);
+            same_row += rate(&db, insert_same);
+            small_row += rate(&db, insert_small);
+            diesel::sql_query("truncate belay.job, same, small")
                 .execute(&mut conn)
                 .expect("truncate");
         }
         let rounds = f64::from(ROUNDS);
         println!(
-            "enqueue, {CLIENTS} connections, {}: operation {:.0}/s, function by pgbench {:.0}/s, bare insert by pgbench {:.0}/s; ratio operation/bare {:.2} (goal 0.70), function/bare {:.2}",
+            "enqueue, {CLIENTS} connections, {}: {:.0}/s; bare INSERT of the same row {:.0}/s, ratio {:.2} (goal 0.70); of a small row {:.0}/s, ratio {:.2}",
             if asleep {
-                "a worker asleep (each commit notifies)"
+                "a worker asleep"
             } else {
                 "nobody asleep"
             },
             ours / rounds,
-            functions / rounds,
-            floors / rounds,
-            ours / floors,
-            functions / floors,
+            same_row / rounds,
+            ours / same_row,
+            small_row / rounds,
+            ours / small_row,
         );
     }
 }
 
-fn through_the_operation(url: &str) -> f64 {
-    let db = Db::new(DbConfig::new(url)).expect("a pool");
+fn rate(db: &Db, one: fn(&mut PgConnection)) -> f64 {
     let (over, done) = (AtomicBool::new(false), AtomicU64::new(0));
     let began = Instant::now();
     thread::scope(|scope| {
         for _ in 0..CLIENTS {
-            let (db, over, done) = (&db, &over, &done);
-            scope.spawn(move || {
+            scope.spawn(|| {
                 let mut session = db.session(Role::Hot).expect("a session");
-                let actor = Actor::new("bench", Via::Native);
-                let job = NewJob {
-                    payload: PAYLOAD.into(),
-                    ..NewJob::new("noop")
-                };
                 while !over.load(Relaxed) {
-                    session
-                        .run(|conn| ops::enqueue(conn, 1, &job, None, false, &actor))
-                        .expect("an enqueue");
+                    one(session.raw());
                     done.fetch_add(1, Relaxed);
                 }
             });
         }
-        thread::sleep(Duration::from_secs(u64::from(SECONDS)));
+        thread::sleep(Duration::from_secs(SECONDS));
         over.store(true, Relaxed);
     });
     done.load(Relaxed) as f64 / began.elapsed().as_secs_f64()
+}
+
+fn enqueue(conn: &mut PgConnection) {
+    let job = NewJob {
+        payload: PAYLOAD.into(),
+        ..NewJob::new("noop")
+    };
+    ops::enqueue(
+        conn,
+        1,
+        &job,
+        None,
+        false,
+        &Actor::new("bench", Via::Native),
+    )
+    .expect("an enqueue");
+}
+
+fn payload() -> serde_json::Value {
+    serde_json::from_str(PAYLOAD).expect("JSON")
+}
+
+fn insert_same(conn: &mut PgConnection) {
+    diesel::insert_into(same::table)
+        .values((
+            (
+                same::ticket.eq(1),
+                same::run_at.eq(Utc::now()),
+                same::tenant.eq(1),
+                same::state.eq("queued"),
+                same::priority.eq(5),
+            ),
+            (
+                same::max_attempts.eq(5),
+                same::queue.eq("default"),
+                same::kind.eq("noop"),
+                same::created_by.eq("bench"),
+            ),
+            (same::created_via.eq("native"), same::payload.eq(payload())),
+        ))
+        .returning(same::id)
+        .get_result::<i64>(conn)
+        .expect("a row");
+}
+
+fn insert_small(conn: &mut PgConnection) {
+    diesel::insert_into(small::table)
+        .values((
+            small::tenant.eq(1),
+            small::kind.eq("noop"),
+            small::payload.eq(payload()),
+        ))
+        .returning(small::id)
+        .get_result::<i64>(conn)
+        .expect("a row");
 }

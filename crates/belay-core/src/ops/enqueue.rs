@@ -179,7 +179,7 @@ fn enqueue_ordinary(
          from belay.kind k
          join belay.line l on l.queue = coalesce($4, k.queue) and l.kind = k.name and l.priority = coalesce($5, k.priority)
          where k.name = $2 and exists (select from belay.tenant t where t.id = $1)
-         returning id, case when exists (select from belay.sleeper) then pg_notify('belay', 'wake')::text end",
+         returning id, case when exists (select from belay.sleeper) then belay.wake()::text end",
     )
     .bind::<Integer, _>(tenant)
     .bind::<Text, _>(&job.kind)

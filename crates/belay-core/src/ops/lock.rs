@@ -85,6 +85,6 @@ pub(super) fn hint_worker(conn: &mut PgConnection, worker: i64) -> Result<()> {
 
 /// Wakes sleeping workers because a job became queued by an update.
 pub(super) fn hint_sleepers(conn: &mut PgConnection) -> Result<()> {
-    stmt::<()>("-- hint_sleepers\n select pg_notify('belay', 'wake') where exists (select from belay.sleeper)").execute(conn)?;
+    stmt::<()>("-- hint_sleepers\n select belay.wake()::text").execute(conn)?;
     Ok(())
 }

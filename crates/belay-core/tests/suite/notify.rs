@@ -15,7 +15,8 @@ use crate::common::{
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// What has come, without waiting for anything that may not come: a mark is sent behind it.
+/// What has come, without waiting for anything that may not come: a mark is sent behind it. Notifications are at least 5 ms
+/// apart; for the test's sake the next one may come at once.
 #[track_caller]
 fn heard(listener: &mut Listener, conn: &mut PgConnection) -> Vec<Hint> {
     run(conn, "notify belay, 'mark'");
@@ -27,6 +28,7 @@ fn heard(listener: &mut Listener, conn: &mut PgConnection) -> Vec<Hint> {
         all.extend(more);
     }
     all.retain(|hint| *hint != mark);
+    run(conn, "select setval('belay.wake_clock', 0)");
     all
 }
 
@@ -85,6 +87,26 @@ fn whatever_puts_a_job_into_a_line_wakes_the_sleepers() {
     assert_eq!(heard(listener, conn), [], "nothing was promoted");
     run(conn, "select belay.enqueue('sleep')");
     assert_eq!(heard(listener, conn), [Hint::Wake], "from SQL");
+}
+
+/// Transactions that notify commit one after the other, so not each of many does.
+#[test]
+fn many_jobs_at_once_notify_once_in_a_while() {
+    let db = TestDb::new();
+    let conn = &mut db.conn();
+    let listener = &mut Listener::connect(db.url()).unwrap();
+    let worker = register(conn);
+    ops::sleep(conn, worker).unwrap();
+    // As if somebody had notified at the last millisecond of this one's statement.
+    let all = "begin; select belay.wake();
+               select setval('belay.wake_clock', (extract(epoch from clock_timestamp()) * 1000)::bigint);
+               select belay.wake(); commit";
+    run(conn, all);
+    assert_eq!(heard(listener, conn), [Hint::Wake]);
+    // A clock that was set back does not silence anybody.
+    run(conn, "select setval('belay.wake_clock', 8000000000000000)");
+    run(conn, "select belay.enqueue('sleep')");
+    assert_eq!(heard(listener, conn), [Hint::Wake]);
 }
 
 #[test]
