@@ -55,6 +55,8 @@ begin
   end if;
   insert into belay.queue (name) values (p_queue) on conflict do nothing;
   insert into belay.line (queue, kind, priority) values (p_queue, p_kind, p_priority) on conflict do nothing;
+  -- Workers that are awake look for new lines only once a second.
+  perform pg_notify('belay', 'wake');
 end $$;
 
 -- Looks a kind and a tenant up, for the defaults and for a clear refusal.

@@ -32,9 +32,31 @@ fn heard(listener: &mut Listener, conn: &mut PgConnection) -> Vec<Hint> {
     all
 }
 
+/// A database in which the usual lines are known already: a new one notifies.
+fn with_lines() -> TestDb {
+    let db = TestDb::new();
+    run(
+        &mut db.conn(),
+        "select belay.ensure_line('default', 'sleep', 5::smallint)",
+    );
+    db
+}
+
+/// Workers that are awake look for new lines only once a second.
+#[test]
+fn the_first_job_of_a_line_notifies_also_while_nobody_sleeps() {
+    let db = with_lines();
+    let conn = &mut db.conn();
+    let listener = &mut Listener::connect(db.url()).unwrap();
+    run(conn, "select belay.enqueue('sleep', queue => 'new')");
+    assert_eq!(heard(listener, conn), [Hint::Wake]);
+    run(conn, "select belay.enqueue('sleep', queue => 'new')");
+    assert_eq!(heard(listener, conn), []);
+}
+
 #[test]
 fn enqueue_notifies_only_while_somebody_sleeps() {
-    let db = TestDb::new();
+    let db = with_lines();
     let conn = &mut db.conn();
     let listener = &mut Listener::connect(db.url()).unwrap();
     let worker = register(conn);
@@ -55,7 +77,7 @@ fn enqueue_notifies_only_while_somebody_sleeps() {
 
 #[test]
 fn whatever_puts_a_job_into_a_line_wakes_the_sleepers() {
-    let db = TestDb::new();
+    let db = with_lines();
     let conn = &mut db.conn();
     let listener = &mut Listener::connect(db.url()).unwrap();
     let open = make(conn, JobState::Open).id;
@@ -64,6 +86,8 @@ fn whatever_puts_a_job_into_a_line_wakes_the_sleepers() {
     let lost = held(conn);
     let due = held(conn);
     let sleeper = register(conn);
+    // The new lines.
+    heard(listener, conn);
     ops::sleep(conn, sleeper).unwrap();
     assert_eq!(heard(listener, conn), []);
 
@@ -92,7 +116,7 @@ fn whatever_puts_a_job_into_a_line_wakes_the_sleepers() {
 /// Transactions that notify commit one after the other, so not each of many does.
 #[test]
 fn many_jobs_at_once_notify_once_in_a_while() {
-    let db = TestDb::new();
+    let db = with_lines();
     let conn = &mut db.conn();
     let listener = &mut Listener::connect(db.url()).unwrap();
     let worker = register(conn);
@@ -111,7 +135,7 @@ fn many_jobs_at_once_notify_once_in_a_while() {
 
 #[test]
 fn a_dead_worker_is_no_sleeper() {
-    let db = TestDb::new();
+    let db = with_lines();
     let conn = &mut db.conn();
     let worker = register(conn);
     ops::stop(conn, worker).unwrap();
@@ -122,10 +146,12 @@ fn a_dead_worker_is_no_sleeper() {
 
 #[test]
 fn a_transaction_that_rolls_back_notifies_nobody() {
-    let db = TestDb::new();
+    let db = with_lines();
     let conn = &mut db.conn();
     let listener = &mut Listener::connect(db.url()).unwrap();
     let made = held(conn);
+    // The new lines.
+    heard(listener, conn);
     ops::sleep(conn, made.worker).unwrap();
     run(conn, "begin");
     enqueue(conn, &new_job());
@@ -136,7 +162,7 @@ fn a_transaction_that_rolls_back_notifies_nobody() {
 
 #[test]
 fn a_cancel_tells_each_worker_concerned_once() {
-    let db = TestDb::new();
+    let db = with_lines();
     let conn = &mut db.conn();
     let listener = &mut Listener::connect(db.url()).unwrap();
     let worker = register(conn);
@@ -144,6 +170,8 @@ fn a_cancel_tells_each_worker_concerned_once() {
     assert_eq!(crate::common::claim(conn, worker, 3).len(), 3);
     let other = held(conn);
     let asked = [ids[0], ids[1], other.id, make(conn, JobState::Queued).id];
+    // The new lines.
+    heard(listener, conn);
     ops::cancel_many(conn, None, &asked, &me(), None, CancelLimit::Any).unwrap();
     let mut told = heard(listener, conn);
     told.sort_by_key(|hint| format!("{hint:?}"));
@@ -157,11 +185,13 @@ fn a_cancel_tells_each_worker_concerned_once() {
 
 #[test]
 fn the_worker_is_told_of_everything_that_is_wanted_of_it() {
-    let db = TestDb::new();
+    let db = with_lines();
     let conn = &mut db.conn();
     let listener = &mut Listener::connect(db.url()).unwrap();
     let made = held(conn);
     let told = [Hint::Stop(made.worker)];
+    // The new lines.
+    heard(listener, conn);
     conn.transaction(|conn| ops::suspend(conn, None, made.id, &me(), None))
         .unwrap();
     assert_eq!(heard(listener, conn), told, "suspend");
@@ -178,7 +208,7 @@ fn the_worker_is_told_of_everything_that_is_wanted_of_it() {
 
 #[test]
 fn one_that_waits_is_woken() {
-    let db = TestDb::new();
+    let db = with_lines();
     let conn = &mut db.conn();
     let mut listener = Listener::connect(db.url()).unwrap();
     let worker = register(conn);
@@ -193,7 +223,7 @@ fn one_that_waits_is_woken() {
 
 #[test]
 fn equal_hints_are_answered_once_and_unknown_ones_as_they_are() {
-    let db = TestDb::new();
+    let db = with_lines();
     let conn = &mut db.conn();
     let listener = &mut Listener::connect(db.url()).unwrap();
     for payload in [
@@ -222,7 +252,7 @@ fn equal_hints_are_answered_once_and_unknown_ones_as_they_are() {
 
 #[test]
 fn a_wait_ends_with_its_time() {
-    let db = TestDb::new();
+    let db = with_lines();
     let listener = &mut Listener::connect(db.url()).unwrap();
     assert_eq!(listener.wait(Duration::ZERO).unwrap(), []);
     let began = Instant::now();
@@ -233,7 +263,7 @@ fn a_wait_ends_with_its_time() {
 
 #[test]
 fn a_connection_that_is_lost_is_an_error_at_once() {
-    let db = TestDb::new();
+    let db = with_lines();
     let conn = &mut db.conn();
     let mut listener = Listener::connect(db.url()).unwrap();
     let ended = count(
