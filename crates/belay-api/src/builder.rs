@@ -10,8 +10,9 @@ use belay_metrics::{Metrics, MetricsError, Sampler};
 use tokio::sync::{Semaphore, watch};
 
 use crate::auth::{KeyCache, TenantCache};
+use crate::dialects::{self, Dialect, DialectSettings};
 use crate::health::Health;
-use crate::http::{mount, unknown_route};
+use crate::http::{Limiter, RateLimit, mount, unknown_route};
 use crate::native::{FACE, v1};
 use crate::state::Inner;
 use crate::{docs, openapi, probes};
@@ -82,6 +83,8 @@ impl AdminApi {
             metrics_key_required: false,
             metrics_max_age: METRICS_MAX_AGE,
             left_out: Vec::new(),
+            rate_limit: None,
+            dialects: DialectSettings::default(),
         }
     }
 
@@ -96,6 +99,7 @@ impl AdminApi {
             native = native.service(mount(api, &FACE, "", v1::BASE, resource));
         }
         config.service(native.default_service(unknown_route(api, &FACE)));
+        dialects::configure(api, config);
         for (page, resource) in probes::resources().into_iter().chain(docs::resources()) {
             if !self.left_out.contains(&page) {
                 config.service(mount(api, &FACE, &api.prefix, "", resource));
@@ -127,6 +131,8 @@ pub struct AdminApiBuilder {
     metrics_max_age: Duration,
     calls: usize,
     left_out: Vec<Page>,
+    rate_limit: Option<RateLimit>,
+    dialects: DialectSettings,
 }
 
 impl fmt::Debug for AdminApiBuilder {
@@ -183,6 +189,24 @@ impl AdminApiBuilder {
         self
     }
 
+    /// Leaves out a compatibility interface. All are served unless said otherwise.
+    pub fn without_dialect(mut self, dialect: Dialect) -> Self {
+        self.dialects.off.push(dialect);
+        self
+    }
+
+    /// Whether jobs that run can be cancelled through the dialect `vault`. No unless set, as its published form says.
+    pub fn vault_cancel_running(mut self, allowed: bool) -> Self {
+        self.dialects.vault_cancel_running = allowed;
+        self
+    }
+
+    /// Requests that one API key may send through this instance; what is more is answered 429. No limit unless set.
+    pub fn rate_limit(mut self, limit: RateLimit) -> Self {
+        self.rate_limit = Some(limit);
+        self
+    }
+
     /// Makes the instance. Does not touch the database.
     ///
     /// # Errors
@@ -209,6 +233,8 @@ impl AdminApiBuilder {
             metrics_key_required: self.metrics_key_required,
             keys: KeyCache::default(),
             tenants: TenantCache::default(),
+            limiter: Limiter::new(self.rate_limit),
+            dialects: self.dialects,
             stopping: watch::Sender::new(false),
             db: self.db,
         };

@@ -3,6 +3,7 @@
 mod auth;
 mod blocking;
 mod builder;
+mod dialects;
 mod docs;
 mod health;
 mod http;
@@ -15,4 +16,6 @@ mod time;
 
 pub use auth::scope::{Scope, UnknownScope};
 pub use builder::{AdminApi, AdminApiBuilder, BuildError, Page};
+pub use dialects::Dialect;
 pub use health::{Check, Health};
+pub use http::RateLimit;

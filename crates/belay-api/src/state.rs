@@ -8,7 +8,9 @@ use belay_metrics::{Metrics, Sampler};
 use tokio::sync::{Semaphore, watch};
 
 use crate::auth::{KeyCache, TenantCache};
+use crate::dialects::DialectSettings;
 use crate::health::Health;
+use crate::http::Limiter;
 
 /// One instance of the API: built once, shared by all workers of all servers it is mounted in.
 pub(crate) struct Inner {
@@ -25,6 +27,8 @@ pub(crate) struct Inner {
     pub(crate) patience: Duration,
     pub(crate) keys: KeyCache,
     pub(crate) tenants: TenantCache,
+    pub(crate) limiter: Limiter,
+    pub(crate) dialects: DialectSettings,
     /// Becomes true when nobody shall wait for the end of a job any more.
     pub(crate) stopping: watch::Sender<bool>,
     /// The OpenAPI document as it is served.

@@ -55,6 +55,18 @@ impl JobRef {
         }
     }
 
+    /// Whether it was named by its UUID.
+    #[must_use]
+    pub fn is_uid(&self) -> bool {
+        matches!(self.spelling, Spelling::Uid { .. })
+    }
+
+    /// Whether it was named by its 24 hexadecimal digits.
+    #[must_use]
+    pub fn is_key(&self) -> bool {
+        matches!(self.spelling, Spelling::Key { .. })
+    }
+
     /// Whether the number alone decides.
     #[must_use]
     pub fn is_number(&self) -> bool {

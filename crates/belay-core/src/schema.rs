@@ -91,6 +91,17 @@ pub mod belay {
         use diesel::sql_types::*;
         use crate::state::sql::*;
 
+        /// Members of a request that its interface shows again and the handler does not get. Content: it goes when the data of the job is deleted.
+        belay.job_attributes (job) {
+            job -> Int8,
+            data -> Jsonb,
+        }
+    }
+
+    diesel::table! {
+        use diesel::sql_types::*;
+        use crate::state::sql::*;
+
         /// Finished jobs, one partition per day of finishing. A row is cancelled exactly when it carries a cancel mark, so completing a cancelled job violates a CHECK.
         belay.job_done (id, finished_at) {
             id -> Int8,
@@ -237,6 +248,25 @@ pub mod belay {
         use diesel::sql_types::*;
         use crate::state::sql::*;
 
+        /// Logins of an API key through one interface, stored as SHA-256 of the session's token. Ends at ends_at, after idle_s seconds without use, or with its key.
+        belay.session (id) {
+            id -> Int8,
+            hash -> Bytea,
+            api_key -> Int4,
+            via -> Text,
+            /// What it may do at most; null: whatever its key may.
+            scopes -> Nullable<Array<Nullable<Text>>>,
+            idle_s -> Nullable<Int4>,
+            created_at -> Timestamptz,
+            used_at -> Timestamptz,
+            ends_at -> Timestamptz,
+        }
+    }
+
+    diesel::table! {
+        use diesel::sql_types::*;
+        use crate::state::sql::*;
+
         /// Workers that wait for a notification. Enqueue notifies only while there is one, so nobody pays for it under load.
         belay.sleeper (worker) {
             worker -> Int8,
@@ -283,6 +313,7 @@ pub mod belay {
 
     diesel::joinable!(line -> kind (kind));
     diesel::joinable!(line -> queue (queue));
+    diesel::joinable!(session -> api_key (api_key));
     diesel::joinable!(sleeper -> worker (worker));
 
     diesel::allow_tables_to_appear_in_same_query!(
@@ -290,6 +321,7 @@ pub mod belay {
         duty,
         idempotency,
         job,
+        job_attributes,
         job_done,
         job_event,
         job_output,
@@ -298,6 +330,7 @@ pub mod belay {
         kind,
         line,
         queue,
+        session,
         sleeper,
         tenant,
         worker,

@@ -28,5 +28,5 @@ pub use backoff::Backoff;
 pub use config::{KindConfig, Retention, WorkerConfig};
 pub use duties::DutyStatus;
 pub use error::WorkerError;
-pub use executors::builtin::builtin_kinds;
+pub use executors::builtin::{builtin_kinds, database_kinds};
 pub use worker::{Worker, WorkerStatus};

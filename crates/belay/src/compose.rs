@@ -105,6 +105,13 @@ impl Daemon {
         let mut api = AdminApi::builder(db)
             .metrics(metrics)
             .metrics_key_required(config.http.metrics_key);
+        if let Some(limit) = config.http.limit() {
+            api = api.rate_limit(limit);
+        }
+        api = api.vault_cancel_running(config.vault.cancel_running);
+        for dialect in config.dialects.off() {
+            api = api.without_dialect(dialect);
+        }
         if let Some(worker) = &worker {
             api = api.health(Arc::new(WorkerHealth(Arc::clone(worker))));
         }
@@ -152,8 +159,9 @@ fn prepare_schema(config: &Config, db: &Db) -> Result<(), Error> {
 }
 
 fn start_worker(config: &Config, db: &Db, metrics: &Metrics) -> Result<Arc<Worker>, Error> {
-    let settings = worker_config(config, &machine::name())
+    let mut settings = worker_config(config, &machine::name())
         .map_err(|error| Error::invalid("worker", error.to_string()))?;
+    settings.kinds.extend(belay_worker::database_kinds(db));
     match Worker::start(db.clone(), settings, metrics.clone()) {
         Ok(worker) => Ok(Arc::new(worker)),
         Err(WorkerError::Database(error)) => Err(error),

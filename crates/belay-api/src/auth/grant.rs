@@ -1,6 +1,6 @@
 //! What a known API key may do.
 
-use belay_core::model::ApiKey;
+use belay_core::model::{ApiKey, SessionRow};
 use chrono::{DateTime, Utc};
 
 use super::{Scope, Scopes};
@@ -9,6 +9,10 @@ use crate::http::Fault;
 /// An API key that was found and worked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Grant {
+    /// Number of the key.
+    pub(crate) key: i32,
+    /// Number of the login, when it is one and not the key itself.
+    pub(crate) session: Option<i64>,
     /// Name of the key: the actor on record.
     pub(crate) name: String,
     pub(crate) scopes: Scopes,
@@ -27,12 +31,29 @@ impl Grant {
             ));
         }
         let grant = Self {
+            key: key.id,
+            session: None,
             scopes: Scopes::stored(&key.scopes),
             name: key.name,
             tenants: key.tenants,
             expires_at: key.expires_at,
         };
         grant.check_time(now)?;
+        Ok(grant)
+    }
+
+    /// What a login allows: no more than its key does.
+    pub(crate) fn of_session(session: SessionRow, now: DateTime<Utc>) -> Result<Self, Fault> {
+        let mut grant = Self::new(session.key, now)?;
+        grant.session = Some(session.id);
+        if let Some(scopes) = session.scopes {
+            grant.scopes = grant.scopes.at_most(&Scopes::stored(&scopes));
+        }
+        grant.expires_at = Some(
+            grant
+                .expires_at
+                .map_or(session.ends_at, |end| end.min(session.ends_at)),
+        );
         Ok(grant)
     }
 

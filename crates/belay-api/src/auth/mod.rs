@@ -6,6 +6,6 @@ pub(crate) mod scope;
 mod tenant;
 
 pub(crate) use grant::Grant;
-pub(crate) use key::{KeyCache, authenticate};
+pub(crate) use key::{KeyCache, authenticate, bare_or_bearer, bearer};
 pub(crate) use scope::{Scope, Scopes};
-pub(crate) use tenant::{TenantCache, choose};
+pub(crate) use tenant::{TenantCache, by_id, choose};

@@ -118,6 +118,24 @@ impl Scopes {
         Self(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
+    /// What these allow of `others`.
+    pub(crate) fn at_most(&self, others: &Self) -> Self {
+        Self(
+            Scope::ALL
+                .into_iter()
+                .filter(|scope| self.allow(*scope) && others.allow(*scope))
+                .collect(),
+        )
+    }
+
+    /// The scopes that are allowed, one by one.
+    pub(crate) fn list(&self) -> Vec<Scope> {
+        Scope::ALL
+            .into_iter()
+            .filter(|scope| self.allow(*scope))
+            .collect()
+    }
+
     /// Whether a key with these scopes may do what asks for `scope`.
     pub(crate) fn allow(&self, scope: Scope) -> bool {
         self.0.contains(&Scope::Admin) || self.0.contains(&scope)

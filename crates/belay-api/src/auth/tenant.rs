@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::http::header::HeaderMap;
+use belay_core::id::JobRef;
 use belay_core::{Error, query};
 
 use super::Grant;
@@ -73,6 +74,22 @@ pub(crate) async fn choose(
                 .field(HEADER)
             }),
     }
+}
+
+/// The tenant that an id names, as a number or as a 24-digit key, for a key that may touch it. A tenant of somebody else and none
+/// at all are refused alike.
+pub(crate) async fn by_id(api: &Arc<Inner>, id: JobRef, grant: &Grant) -> Result<i32, Fault> {
+    let found = blocking::database(api, move |db| {
+        match db.read(|c| query::tenant_by_id(c, &id)) {
+            Ok(tenant) => Ok(Some(tenant.id)),
+            Err(Error::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    });
+    found
+        .await?
+        .filter(|tenant| grant.may_touch(*tenant))
+        .ok_or_else(|| Fault::forbidden("this API key has no access to that account"))
 }
 
 fn named<'a>(headers: &'a HeaderMap, parameter: Option<&'a str>) -> Result<Option<&'a str>, Fault> {

@@ -4,7 +4,7 @@ use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, He
 use actix_web::web::{self, Bytes};
 use belay_core::json::{self, JsonError};
 
-use super::{Fault, Members};
+use super::{Fault, Kind, Members};
 use crate::blocking;
 
 /// 1 MiB: the limit of bodies that have no limit of their own.
@@ -30,6 +30,7 @@ pub(crate) async fn read<T: Send + 'static>(
     payload: Option<web::Payload>,
     limit: usize,
     need: Need,
+    strict: bool,
     take: fn(&mut Members<'_>) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
     let bytes = receive(headers, payload, limit).await;
@@ -38,13 +39,14 @@ pub(crate) async fn read<T: Send + 'static>(
     }
     let bytes = bytes?;
     if bytes.len() > LARGE {
-        blocking::compute(move || parse(&bytes, need, take)).await?
+        blocking::compute(move || parse(&bytes, need, strict, take)).await?
     } else {
-        parse(&bytes, need, take)
+        parse(&bytes, need, strict, take)
     }
 }
 
-async fn receive(
+/// Reads a body as it is, at most `limit` bytes.
+pub(super) async fn receive(
     headers: &HeaderMap,
     payload: Option<web::Payload>,
     limit: usize,
@@ -68,7 +70,8 @@ async fn receive(
     }
 }
 
-fn check_type(headers: &HeaderMap) -> Result<(), Fault> {
+/// Refuses a body that is compressed.
+pub(super) fn check_coding(headers: &HeaderMap) -> Result<(), Fault> {
     if let Some(coding) = headers.get(CONTENT_ENCODING)
         && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
     {
@@ -76,17 +79,19 @@ fn check_type(headers: &HeaderMap) -> Result<(), Fault> {
             "the body is compressed, which is not supported here; send it as it is",
         ));
     }
-    let Some(value) = headers.get(CONTENT_TYPE) else {
-        return Ok(());
-    };
-    let name = value
-        .to_str()
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim();
-    if name.eq_ignore_ascii_case("application/json") {
+    Ok(())
+}
+
+/// The media type of the body in lower case, without its parameters; `None` when the header is not there.
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(CONTENT_TYPE)?.to_str().unwrap_or_default();
+    let name = value.split(';').next().unwrap_or_default().trim();
+    Some(name.to_ascii_lowercase())
+}
+
+fn check_type(headers: &HeaderMap) -> Result<(), Fault> {
+    check_coding(headers)?;
+    if media_type(headers).is_none_or(|name| name == "application/json") {
         return Ok(());
     }
     Err(Fault::unsupported_media_type(
@@ -94,29 +99,42 @@ fn check_type(headers: &HeaderMap) -> Result<(), Fault> {
     ))
 }
 
+/// The text of a JSON body that was found to be well-formed, without its byte order mark.
+pub(crate) fn json_text(bytes: &[u8]) -> Result<&str, Fault> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let text = std::str::from_utf8(bytes)
+        .map_err(|e| Fault::malformed(format!("the body is not UTF-8: {e}")))?;
+    json::check(text).map_err(|e| match e {
+        JsonError::Malformed(why) => {
+            Fault::malformed(format!("the body is not acceptable as JSON: {why}"))
+        }
+        JsonError::TooLarge(_) => Fault::malformed(e.to_string()),
+    })?;
+    Ok(text)
+}
+
 fn parse<T>(
     bytes: &[u8],
     need: Need,
+    strict: bool,
     take: fn(&mut Members<'_>) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut members = if bytes.is_empty() {
         if need == Need::Required {
             return Err(Fault::malformed("a JSON body is needed and there is none"));
         }
         Members::none()
     } else {
-        let text = std::str::from_utf8(bytes)
-            .map_err(|e| Fault::malformed(format!("the body is not UTF-8: {e}")))?;
-        let unacceptable =
-            |why| Fault::malformed(format!("the body is not acceptable as JSON: {why}"));
-        json::check(text).map_err(|e| match e {
-            JsonError::Malformed(why) => unacceptable(why),
-            JsonError::TooLarge(_) => Fault::malformed(e.to_string()),
-        })?;
-        Members::of(text, "")?
+        Members::of(json_text(bytes)?, "").map_err(|mut fault| {
+            if !strict {
+                fault.kind = Kind::Malformed;
+            }
+            fault
+        })?
     };
     let taken = take(&mut members)?;
-    members.end()?;
+    if strict {
+        members.end()?;
+    }
     Ok(taken)
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::HeaderMap;
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, web};
 use belay_core::id::JobRef;
 use belay_core::ops::Via;
 use belay_core::{Db, Error, JobState};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{Fault, Members, Need, Query, body};
+use super::{Face, Fault, Form, Members, Need, Query, RequestId, body, form};
 use crate::auth::{self, Grant, Scope};
 use crate::blocking;
 use crate::service::{self, Caller};
@@ -27,6 +28,9 @@ pub(crate) struct Request {
     /// Taken by whoever reads the body.
     pub(super) payload: Option<web::Payload>,
     pub(crate) via: Via,
+    pub(crate) face: &'static Face,
+    /// What the header `X-Request-Id` of the answer will say.
+    pub(crate) id: RequestId,
 }
 
 impl Request {
@@ -36,7 +40,20 @@ impl Request {
 
     /// Reads the query string.
     pub(crate) fn query(&self, known: &[&str]) -> Result<Query, Fault> {
-        Query::parse(self.http.query_string(), known)
+        Query::parse(self.http.query_string(), known, self.face.strict)
+    }
+
+    /// Reads the body as it is, at most `limit` bytes. Can be read once; a second time it is empty.
+    pub(crate) async fn bytes(&mut self, limit: usize) -> Result<Bytes, Fault> {
+        let payload = self.payload.take();
+        body::receive(self.headers(), payload, limit).await
+    }
+
+    /// Reads a body of the type `application/x-www-form-urlencoded`.
+    pub(crate) async fn form(&mut self) -> Result<Form, Fault> {
+        let bytes = self.bytes(body::MEBIBYTE).await;
+        form::check_type(self.headers())?;
+        Form::parse(&bytes?)
     }
 
     /// A part of the path by its name in the route.
@@ -77,6 +94,15 @@ impl Call {
             .map_err(|e: belay_core::id::NotAnId| Fault::malformed(e.to_string()).field("id"))
     }
 
+    /// Who asks, on that tenant, which was found to be one that the key may touch.
+    pub(crate) fn caller_on(&self, tenant: i32) -> Caller {
+        Caller {
+            grant: Arc::clone(&self.grant),
+            tenant,
+            via: self.request.via,
+        }
+    }
+
     /// Who asks, on which tenant; the query string may name it as `tenant`.
     pub(crate) async fn caller(&self, query: &Query) -> Result<Caller, Fault> {
         let request = &self.request;
@@ -87,11 +113,7 @@ impl Call {
             &self.grant,
         )
         .await?;
-        Ok(Caller {
-            grant: Arc::clone(&self.grant),
-            tenant,
-            via: request.via,
-        })
+        Ok(self.caller_on(tenant))
     }
 
     /// Reads the JSON body and takes what is wanted out of it. Can be read once; a second time it is empty.
@@ -102,7 +124,8 @@ impl Call {
         take: fn(&mut Members<'_>) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         let payload = self.request.payload.take();
-        body::read(self.request.headers(), payload, limit, need, take).await
+        let strict = self.request.face.strict;
+        body::read(self.request.headers(), payload, limit, need, strict, take).await
     }
 
     /// Reads a body that belongs to a job. That there is no such job goes before what is wrong with the body.

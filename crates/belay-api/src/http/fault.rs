@@ -2,7 +2,9 @@
 
 use std::any::Any;
 
+use actix_web::HttpResponseBuilder;
 use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use belay_core::{Error, JobState};
 use serde_json::{Map, Value};
 
@@ -33,6 +35,8 @@ pub(crate) enum Kind {
     Invalid,
     /// A defect.
     Internal,
+    /// Too many requests of one key.
+    RateLimited,
     /// Too much at once.
     Busy,
     /// The database is away.
@@ -54,6 +58,7 @@ impl Kind {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy | Self::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -78,6 +83,8 @@ pub(crate) struct About {
     pub(crate) state: Option<JobState>,
     /// Value of the header `Allow`.
     pub(crate) allow: Option<String>,
+    /// Whole seconds after which trying again is worth while.
+    pub(crate) retry_after: Option<u64>,
     /// Whether a credential was given at all.
     pub(crate) had_credential: bool,
     /// Further members of the answer.
@@ -147,6 +154,24 @@ impl Fault {
         Self::new(Kind::UnsupportedMediaType, detail)
     }
 
+    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(Kind::Conflict, detail)
+    }
+
+    pub(crate) fn rate_limited(seconds: u64) -> Self {
+        let mut fault = Self::new(
+            Kind::RateLimited,
+            format!("this API key has sent too many requests; wait {seconds} s"),
+        );
+        fault.about.retry_after = Some(seconds);
+        fault
+    }
+
+    fn after(mut self, seconds: u64) -> Self {
+        self.about.retry_after = Some(seconds);
+        self
+    }
+
     pub(crate) fn invalid(field: impl Into<String>, detail: impl Into<String>) -> Self {
         Self::new(Kind::Invalid, detail).field(field)
     }
@@ -174,6 +199,29 @@ impl Fault {
         self
     }
 
+    /// Writes the headers that go with it, whatever the body looks like: `Allow`, `Retry-After`, `WWW-Authenticate`.
+    pub(crate) fn put_headers(&self, answer: &mut HttpResponseBuilder) {
+        let about = &self.about;
+        if let Some(allow) = about
+            .allow
+            .as_deref()
+            .and_then(|v| HeaderValue::from_str(v).ok())
+        {
+            answer.insert_header((ALLOW, allow));
+        }
+        if let Some(seconds) = about.retry_after {
+            answer.insert_header((RETRY_AFTER, seconds.to_string()));
+        }
+        if self.kind == Kind::Unauthenticated {
+            let challenge = if about.had_credential {
+                "Bearer error=\"invalid_token\""
+            } else {
+                "Bearer"
+            };
+            answer.insert_header((WWW_AUTHENTICATE, challenge));
+        }
+    }
+
     /// Adds a member to the answer.
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.about.more.insert(name.to_owned(), value.into());
@@ -193,11 +241,13 @@ impl From<Error> for Fault {
                 Kind::Busy,
                 "the daemon is busy and nothing was changed; try again in a moment",
             )
+            .after(1)
             .caused_by(message),
             Error::Unreachable(_) => Self::new(
                 Kind::Unreachable,
                 "the database cannot be reached now; try again in a moment",
             )
+            .after(5)
             .caused_by(message),
             Error::Database(_) => Self::internal(message),
         }

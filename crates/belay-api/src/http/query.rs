@@ -1,4 +1,5 @@
-//! The query string. A parameter that nobody knows is refused: a misspelt filter must not list, or touch, everything.
+//! The query string. A parameter that nobody knows is refused, unless the interface ignores such: a misspelt filter must not
+//! list, or touch, everything.
 
 use std::str::FromStr;
 
@@ -14,10 +15,13 @@ pub(crate) struct Query {
 
 impl Query {
     /// Reads a query string that may hold the parameters named.
-    pub(crate) fn parse(text: &str, known: &[&str]) -> Result<Self, Fault> {
-        let pairs = web::Query::<Vec<(String, String)>>::from_query(text)
+    pub(crate) fn parse(text: &str, known: &[&str], strict: bool) -> Result<Self, Fault> {
+        let mut pairs = web::Query::<Vec<(String, String)>>::from_query(text)
             .map_err(|e| Fault::malformed(format!("the query string cannot be read: {e}")))?
             .into_inner();
+        if !strict {
+            pairs.retain(|(name, _)| known.contains(&name.as_str()));
+        }
         for (i, (name, value)) in pairs.iter().enumerate() {
             let shown: String = name.chars().take(60).collect();
             if !known.contains(&name.as_str()) {
@@ -72,7 +76,8 @@ mod tests {
 
     #[test]
     fn values_are_decoded_and_typed() {
-        let query = Query::parse("a=x%20y&n=7&empty=", &["a", "n", "empty", "absent"]).unwrap();
+        let query =
+            Query::parse("a=x%20y&n=7&empty=", &["a", "n", "empty", "absent"], true).unwrap();
         assert_eq!(query.text("a"), Some("x y"));
         assert_eq!(query.value::<i64>("n", "a number").unwrap(), Some(7));
         assert_eq!((query.text("empty"), query.text("absent")), (None, None));
@@ -83,9 +88,9 @@ mod tests {
     #[test]
     fn what_is_unknown_or_twice_or_unstorable_is_refused() {
         for text in ["b=1", "a=1&a=1", "a=1&A=1", "a=%00"] {
-            assert!(Query::parse(text, &["a"]).is_err(), "{text}");
+            assert!(Query::parse(text, &["a"], true).is_err(), "{text}");
         }
-        let fault = Query::parse("stat=x", &["state"]).unwrap_err();
+        let fault = Query::parse("stat=x", &["state"], true).unwrap_err();
         assert_eq!(
             (fault.about.field.as_deref(), fault.detail.as_str()),
             (

@@ -25,9 +25,14 @@ pub(crate) struct Face {
     /// The name it goes by in records and metrics.
     pub(crate) via: Via,
     /// Puts a fault into the face's own words.
-    pub(crate) render: fn(&Fault, &RequestId) -> HttpResponse,
+    pub(crate) render: fn(&Fault, &RequestId, &HttpRequest) -> HttpResponse,
     /// Refuses clients that accept nothing this face can answer.
     pub(crate) accept: fn(&HeaderMap) -> Result<(), Fault>,
+    /// Finds the key or the login in the headers.
+    pub(crate) credential: fn(&HeaderMap) -> Result<String, Fault>,
+    /// Whether parameters and members that nobody knows are refused. Where they are ignored, a body that is no object counts as
+    /// malformed.
+    pub(crate) strict: bool,
 }
 
 type Answering = Pin<Box<dyn Future<Output = Answer>>>;
@@ -99,7 +104,6 @@ impl Resource {
                 names.push("HEAD");
             }
         }
-        names.push("OPTIONS");
         names.join(", ")
     }
 }
@@ -124,8 +128,8 @@ pub(crate) fn mount(
     web::resource(paths).to(move |http: HttpRequest, payload: web::Payload| {
         let (api, resource, label) = (Arc::clone(&api), Arc::clone(&resource), Arc::clone(&label));
         async move {
-            respond(api.clone(), face, &label, http.clone(), || {
-                dispatch(api, face, resource, http, payload)
+            respond(api.clone(), face, &label, http.clone(), |id| {
+                dispatch(api, face, resource, http, payload, id)
             })
             .await
         }
@@ -138,7 +142,7 @@ pub(crate) fn unknown_route(api: &Arc<Inner>, face: &'static Face) -> actix_web:
     web::to(move |http: HttpRequest| {
         let api = Arc::clone(&api);
         async move {
-            respond(api, face, OTHER, http, || async {
+            respond(api, face, OTHER, http, |_| async {
                 Err(Fault::not_found("there is nothing at this path"))
             })
             .await
@@ -152,6 +156,7 @@ async fn dispatch(
     resource: Arc<Resource>,
     http: HttpRequest,
     payload: web::Payload,
+    id: RequestId,
 ) -> Answer {
     let Some(verb) = resource.verb(http.method()) else {
         if http.method() == Method::OPTIONS {
@@ -171,11 +176,15 @@ async fn dispatch(
         http,
         payload: Some(payload),
         via: face.via,
+        face,
+        id,
     };
     match verb.handler {
         Handler::Open(handler) => handler(request).await,
         Handler::Keyed(scope, handler) => {
-            let grant = authenticate(&request.api, request.headers()).await?;
+            let token = (face.credential)(request.headers())?;
+            let grant = authenticate(&request.api, &token, face.via).await?;
+            request.api.limiter.check(grant.key)?;
             grant.require(scope)?;
             (face.accept)(request.headers())?;
             handler(Call { request, grant }).await
@@ -189,11 +198,11 @@ async fn respond<F: Future<Output = Answer>>(
     face: &'static Face,
     label: &str,
     http: HttpRequest,
-    handler: impl FnOnce() -> F,
+    handler: impl FnOnce(RequestId) -> F,
 ) -> HttpResponse {
     let began = Instant::now();
     let id = RequestId::of(http.headers());
-    let mut answer = match caught(async { handler().await }).await {
+    let mut answer = match caught(async { handler(id.clone()).await }).await {
         Ok(answer) => answer,
         Err(fault) => {
             if let Some(cause) = &fault.about.cause {
@@ -203,7 +212,7 @@ async fn respond<F: Future<Output = Answer>>(
                     tracing::warn!(request_id = %id, route = label, %cause, "a request was turned away");
                 }
             }
-            (face.render)(&fault, &id)
+            (face.render)(&fault, &id, &http)
         }
     };
     let headers = answer.headers_mut();

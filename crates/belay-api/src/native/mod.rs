@@ -7,6 +7,7 @@ pub(crate) use problem::{Problem, render};
 
 use belay_core::ops::Via;
 
+use crate::auth::bearer;
 use crate::http::{Face, accepts_json};
 
 /// How the native API speaks. The probes and pages beside it speak alike.
@@ -14,4 +15,6 @@ pub(crate) static FACE: Face = Face {
     via: Via::Native,
     render,
     accept: accepts_json,
+    credential: bearer,
+    strict: true,
 };

@@ -1,7 +1,7 @@
 //! Faults as problem details (RFC 9457).
 
-use actix_web::HttpResponse;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{HttpRequest, HttpResponse};
 use belay_core::JobState;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -70,6 +70,7 @@ pub(crate) const fn names(kind: Kind) -> (&'static str, &'static str) {
         ),
         Kind::Invalid => ("urn:belay:problem:invalid", "A value is not allowed"),
         Kind::Internal => ("urn:belay:problem:internal", "Something went wrong"),
+        Kind::RateLimited => ("urn:belay:problem:rate-limited", "Too many requests"),
         Kind::Busy => ("urn:belay:problem:busy", "Too much at once"),
         Kind::Unreachable => (
             "urn:belay:problem:unreachable",
@@ -78,17 +79,8 @@ pub(crate) const fn names(kind: Kind) -> (&'static str, &'static str) {
     }
 }
 
-/// Seconds after which trying again is worth while.
-const fn retry_after(kind: Kind) -> Option<u16> {
-    match kind {
-        Kind::Busy => Some(1),
-        Kind::Unreachable => Some(5),
-        _ => None,
-    }
-}
-
 /// Writes a fault as a problem.
-pub(crate) fn render(fault: &Fault, id: &RequestId) -> HttpResponse {
+pub(crate) fn render(fault: &Fault, id: &RequestId, _: &HttpRequest) -> HttpResponse {
     let (status, about) = (fault.kind.status(), &fault.about);
     let (kind, title) = names(fault.kind);
     let problem = Problem {
@@ -103,24 +95,7 @@ pub(crate) fn render(fault: &Fault, id: &RequestId) -> HttpResponse {
     };
     let mut answer = HttpResponse::build(status);
     answer.insert_header((CONTENT_TYPE, "application/problem+json"));
-    if let Some(allow) = about
-        .allow
-        .as_deref()
-        .and_then(|v| HeaderValue::from_str(v).ok())
-    {
-        answer.insert_header((ALLOW, allow));
-    }
-    if let Some(seconds) = retry_after(fault.kind) {
-        answer.insert_header((RETRY_AFTER, seconds.to_string()));
-    }
-    if fault.kind == Kind::Unauthenticated {
-        let challenge = if about.had_credential {
-            "Bearer error=\"invalid_token\""
-        } else {
-            "Bearer"
-        };
-        answer.insert_header((WWW_AUTHENTICATE, challenge));
-    }
+    fault.put_headers(&mut answer);
     // A problem consists of texts and numbers, which always can be written.
     answer.body(serde_json::to_string(&problem).unwrap_or_default())
 }

@@ -5,7 +5,7 @@ use actix_web::http::Method;
 use actix_web::http::header::CONTENT_TYPE;
 use std::sync::Arc;
 
-use crate::auth::{Scope, authenticate};
+use crate::auth::{Scope, authenticate, bearer};
 use crate::blocking;
 use crate::http::{Answer, Fault, Request, Verb};
 
@@ -23,7 +23,7 @@ pub(super) fn verb() -> Verb {
 pub(crate) async fn get_metrics(request: Request) -> Answer {
     let api = Arc::clone(&request.api);
     if api.metrics_key_required {
-        authenticate(&api, request.headers())
+        authenticate(&api, &bearer(request.headers())?, request.via)
             .await?
             .require(Scope::Metrics)?;
     }

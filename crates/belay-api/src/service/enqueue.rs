@@ -25,9 +25,26 @@ pub(crate) fn enqueue(
     job: &NewJob,
     idempotency_key: Option<&str>,
 ) -> Result<Made> {
+    enqueue_with(db, caller, job, idempotency_key, None)
+}
+
+/// As [`enqueue`]; `attributes` is the text of a JSON object that the interface keeps of a new job beside its payload.
+///
+/// # Errors
+/// As [`enqueue`].
+pub(crate) fn enqueue_with(
+    db: &Db,
+    caller: &Caller,
+    job: &NewJob,
+    idempotency_key: Option<&str>,
+    attributes: Option<&str>,
+) -> Result<Made> {
     let actor = caller.actor();
     db.tx(|conn| {
         let made = ops::enqueue(conn, caller.tenant, job, idempotency_key, false, &actor)?;
+        if let Some(attributes) = attributes.filter(|_| !made.existed) {
+            ops::keep_attributes(conn, made.id, attributes)?;
+        }
         let job = query::get(conn, Some(caller.tenant), &JobRef::number(made.id)).map_err(
             |error| match error {
                 Error::Missing { .. } => Error::Conflict {

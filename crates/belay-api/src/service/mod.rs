@@ -8,5 +8,6 @@ pub(crate) mod house;
 pub(crate) mod keys;
 pub(crate) mod manage;
 pub(crate) mod read;
+pub(crate) mod session;
 
 pub(crate) use caller::Caller;

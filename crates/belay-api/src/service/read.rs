@@ -1,11 +1,17 @@
 //! Looking at jobs.
 
+use std::collections::HashMap;
+
 use belay_core::id::JobRef;
 use belay_core::model::{EventRow, Job, OutputView, ProgressView};
 use belay_core::query::{self, JobFilter};
-use belay_core::{Db, JobState, Result};
+use belay_core::{Db, Error, JobState, Result};
 
 use super::Caller;
+use crate::auth::Grant;
+
+/// Jobs counted for a page at most, of the unfinished and of the finished ones each.
+const COUNTED: i64 = 100_000;
 
 /// A job and how far it is.
 #[derive(Debug)]
@@ -67,6 +73,54 @@ pub(crate) fn list(db: &Db, caller: &Caller, filter: &JobFilter, limit: i64) -> 
         }
         Ok(seen)
     })
+}
+
+/// A page of jobs of the caller's tenant after the first `offset`, newest first, and how many there are; counting stops at
+/// [`COUNTED`]. The filter's own tenant does not matter.
+///
+/// # Errors
+/// Those of [`query::page`].
+pub(crate) fn page(
+    db: &Db,
+    caller: &Caller,
+    filter: &JobFilter,
+    offset: i64,
+    limit: i64,
+) -> Result<(Vec<Job>, i64)> {
+    let filter = JobFilter {
+        tenant: Some(caller.tenant),
+        ..filter.clone()
+    };
+    db.read(|conn| {
+        let count = query::count(conn, &filter, COUNTED)?;
+        if offset >= count.jobs && !count.capped {
+            return Ok((Vec::new(), count.jobs));
+        }
+        let jobs = query::page(conn, &filter, offset, limit)?;
+        // Never less than what was seen.
+        let seen = offset.saturating_add(jobs.len() as i64);
+        Ok((jobs, count.jobs.max(seen)))
+    })
+}
+
+/// What the interface that made them keeps of jobs, by their numbers.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) fn attributes(db: &Db, jobs: &[i64]) -> Result<HashMap<i64, serde_json::Value>> {
+    db.read(|conn| query::attributes(conn, jobs))
+}
+
+/// The tenant of a job, if the key may touch it: for interfaces in which a job alone is named.
+///
+/// # Errors
+/// [`belay_core::Error::Missing`], also for a tenant that the key may not touch.
+pub(crate) fn tenant_of(db: &Db, grant: &Grant, job: &JobRef) -> Result<i32> {
+    let found = db.read(|conn| query::get(conn, None, job))?;
+    if grant.may_touch(found.tenant) {
+        return Ok(found.tenant);
+    }
+    Err(Error::missing(format!("job {job}")))
 }
 
 /// The life of a job of the caller's tenant; first its number.

@@ -5,9 +5,11 @@ mod event;
 mod job;
 mod output;
 mod overview;
+mod session;
 
 pub use api_key::ApiKey;
 pub use event::EventRow;
 pub use job::{CancelMark, Job};
 pub use output::{OutputView, ProgressView};
 pub use overview::{KindRow, QueueRow, TenantRow, WorkerRow};
+pub use session::SessionRow;

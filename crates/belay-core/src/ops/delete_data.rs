@@ -50,6 +50,7 @@ pub fn delete_data(
         "-- delete_payload\n update belay.job_done set payload = '{}', last_error = null, data_deleted_at = now() where id = $1",
         "-- delete_output\n delete from belay.job_output where job = $1",
         "-- delete_progress\n delete from belay.job_progress where job = $1",
+        "-- delete_attributes\n delete from belay.job_attributes where job = $1",
         "-- delete_uploads\n delete from belay.job_upload where job = $1",
     ] {
         stmt::<()>(sql).bind::<BigInt, _>(id).execute(conn)?;

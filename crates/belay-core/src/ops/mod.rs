@@ -12,6 +12,7 @@
 //! own transactions; see `migrations/`.
 
 mod actor;
+mod attributes;
 mod cancel;
 mod cancel_filter;
 mod claim;
@@ -29,6 +30,7 @@ mod report;
 mod rescue;
 mod retention;
 mod retry;
+mod session;
 mod settle;
 mod start_now;
 mod suspend;
@@ -39,6 +41,7 @@ mod vacuum;
 mod worker;
 
 pub use actor::{Actor, MAX_REASON, Via, check_reason};
+pub use attributes::keep_attributes;
 pub use cancel::{CancelAnswer, CancelLimit, MAX_CANCEL, Outcome, cancel_many, cancel_one};
 pub use cancel_filter::{CancelFilter, Chunk, cancel_chunk, last_job_id};
 pub use claim::{CLAIM_SQL, Claimed, Line, LineFloor, claim, last_ticket, lines, lines_with_work};
@@ -56,6 +59,7 @@ pub use retention::{
     DroppedPartition, drop_partitions, ensure_partitions, forget_idempotency_keys,
 };
 pub use retry::retry;
+pub use session::{NewSession, end_session, forget_sessions, open_session, touch_session};
 pub use settle::settle;
 pub use start_now::start_now;
 pub use suspend::{resume, suspend};

@@ -51,16 +51,7 @@ pub fn create_tenant(conn: &mut PgConnection, name: &str) -> Result<(i32, DateTi
 /// [`Error::Invalid`] for a name or tenant that is not allowed; [`Error::Conflict`] for a name that is taken.
 pub fn create_key(conn: &mut PgConnection, key: &NewKey, actor: &Actor) -> Result<(i32, String)> {
     no_nul(&key.name)?;
-    let mut random = [0_u8; 24];
-    getrandom::fill(&mut random)
-        .map_err(|e| Error::Unreachable(format!("the system gave no random numbers: {e}")))?;
-    let token = random
-        .iter()
-        .fold(String::from("belay_"), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
+    let token = new_token("belay_")?;
     let made = stmt::<Integer>(
         "-- create_key
          insert into belay.api_key (name, hash, scopes, tenants, expires_at, created_by) values ($1, $2, $3, $4, $5, $6) returning id",
@@ -99,6 +90,18 @@ pub fn revoke_key(conn: &mut PgConnection, name: &str) -> Result<bool> {
         .bind::<Text, _>(name)
         .execute(conn)?;
     Ok(hit == 1)
+}
+
+/// A new secret: 192 random bits behind a prefix.
+pub(super) fn new_token(prefix: &str) -> Result<String> {
+    let mut random = [0_u8; 24];
+    getrandom::fill(&mut random)
+        .map_err(|e| Error::Unreachable(format!("the system gave no random numbers: {e}")))?;
+    Ok(random.iter().fold(String::from(prefix), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    }))
 }
 
 /// What is stored of a key. Keys are 192 random bits, so a plain hash is enough.

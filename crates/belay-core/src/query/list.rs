@@ -1,8 +1,11 @@
 //! Lists of jobs, newest first, page by page. A page begins below the last id of the page before, so a walk meets every job
 //! that existed throughout exactly once, also while jobs finish in between.
 
+use chrono::{DateTime, Utc};
+use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text};
+use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
+use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text, Timestamptz};
 
 use crate::error::{Error, Result};
 use crate::model::Job;
@@ -24,6 +27,21 @@ pub struct JobFilter {
     pub kind: Option<String>,
     /// With smaller ids than this.
     pub before: Option<i64>,
+    /// Made at this time or later.
+    pub created_from: Option<DateTime<Utc>>,
+    /// Made before this time.
+    pub created_before: Option<DateTime<Utc>>,
+    /// Leaves out finished jobs whose content was deleted.
+    pub with_data: bool,
+}
+
+/// How many jobs there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// Exact, or as far as was counted.
+    pub jobs: i64,
+    /// Whether there are more.
+    pub capped: bool,
 }
 
 /// Up to `limit` jobs (1 to [`MAX_PAGE`]), newest first.
@@ -31,12 +49,92 @@ pub struct JobFilter {
 /// # Errors
 /// [`Error::Invalid`] for the limit.
 pub fn list(conn: &mut PgConnection, filter: &JobFilter, limit: i64) -> Result<Vec<Job>> {
+    page(conn, filter, 0, limit)
+}
+
+/// As [`list`], leaving out the first `offset` jobs. What is left out is read all the same, and jobs that arrive meanwhile
+/// move the pages: where there is a choice, walk with [`JobFilter::before`].
+///
+/// # Errors
+/// [`Error::Invalid`] for the limit or a negative offset.
+pub fn page(
+    conn: &mut PgConnection,
+    filter: &JobFilter,
+    offset: i64,
+    limit: i64,
+) -> Result<Vec<Job>> {
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(Error::invalid(
             "limit",
             format!("limit is {limit}, it must be from 1 to {MAX_PAGE}"),
         ));
     }
+    let last = offset
+        .checked_add(limit)
+        .filter(|_| offset >= 0)
+        .ok_or_else(|| {
+            Error::invalid(
+                "offset",
+                format!("offset is {offset}, it must be 0 or more and leave room for the page"),
+            )
+        })?;
+    let parts = parts(filter, |columns| columns.to_owned());
+    let text = format!(
+        "-- list_jobs\n select * from ({}) u order by id desc offset $10 limit $11",
+        parts.join(" union all ")
+    );
+    Ok(bound(&text, filter, last)
+        .bind::<BigInt, _>(offset)
+        .bind::<BigInt, _>(limit)
+        .load(conn)?)
+}
+
+/// Counts the jobs, up to `cap` of the unfinished and `cap` of the finished ones.
+///
+/// # Errors
+/// Those of the database.
+pub fn count(conn: &mut PgConnection, filter: &JobFilter, cap: i64) -> Result<Count> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = BigInt)]
+        jobs: i64,
+        #[diesel(sql_type = diesel::sql_types::Bool)]
+        capped: bool,
+    }
+    let counts: Vec<String> = parts(filter, |_| "1".to_owned())
+        .into_iter()
+        .map(|part| format!("select count(*) as n from {part} c"))
+        .collect();
+    let text = format!(
+        "-- count_jobs\n select coalesce(sum(least(n, $9 - 1)), 0)::bigint as jobs, coalesce(bool_or(n >= $9), false) as capped from ({}) u",
+        counts.join(" union all ")
+    );
+    let row: Row = bound(&text, filter, cap.saturating_add(1)).get_result(conn)?;
+    Ok(Count {
+        jobs: row.jobs,
+        capped: row.capped,
+    })
+}
+
+type Query = BoxedSqlQuery<'static, Pg, SqlQuery>;
+
+/// Binds `$1` to `$9`: the filter, and how many rows of each table are looked for.
+fn bound(text: &str, filter: &JobFilter, most: i64) -> Query {
+    diesel::sql_query(text)
+        .into_boxed::<Pg>()
+        .bind::<Nullable<Integer>, _>(filter.tenant)
+        .bind::<BigInt, _>(filter.before.unwrap_or(i64::MAX))
+        .bind::<Array<sql::JobState>, _>(filter.states.clone())
+        .bind::<Nullable<Text>, _>(filter.queue.clone())
+        .bind::<Nullable<Text>, _>(filter.kind.clone())
+        .bind::<Nullable<Timestamptz>, _>(filter.created_from)
+        .bind::<Nullable<Timestamptz>, _>(filter.created_before)
+        .bind::<diesel::sql_types::Bool, _>(filter.with_data)
+        .bind::<BigInt, _>(most)
+}
+
+/// One subquery for each table that can hold such jobs, with `$1` to `$9` as [`bound`].
+fn parts(filter: &JobFilter, select: impl Fn(&str) -> String) -> Vec<String> {
     let wants = |terminal: bool| {
         filter.states.is_empty() || filter.states.iter().any(|s| s.is_terminal() == terminal)
     };
@@ -46,7 +144,8 @@ pub fn list(conn: &mut PgConnection, filter: &JobFilter, limit: i64) -> Result<V
             continue;
         }
         let mut sql = format!(
-            "(select {columns} from belay.{table} j where ($1 is null or j.tenant = $1) and j.id < $2"
+            "(select {} from belay.{table} j where ($1 is null or j.tenant = $1) and j.id < $2",
+            select(columns)
         );
         // Written only where it is asked for, so that the planner sees a plain comparison and finds the partial index.
         if filter.states.is_empty() {
@@ -57,19 +156,15 @@ pub fn list(conn: &mut PgConnection, filter: &JobFilter, limit: i64) -> Result<V
                 sql.push_str(" and j.state <> 'completed'");
             }
         }
-        sql.push_str(" and ($4 is null or j.queue = $4) and ($5 is null or j.kind = $5) order by j.id desc limit $6)");
+        sql.push_str(" and ($4 is null or j.queue = $4) and ($5 is null or j.kind = $5) and ($6 is null or j.created_at >= $6)");
+        sql.push_str(" and ($7 is null or j.created_at < $7)");
+        sql.push_str(if terminal {
+            " and (not $8 or j.data_deleted_at is null)"
+        } else {
+            " and ($8 or true)"
+        });
+        sql.push_str(" order by j.id desc limit $9)");
         parts.push(sql);
     }
-    let text = format!(
-        "-- list_jobs\n select * from ({}) u order by id desc limit $6",
-        parts.join(" union all ")
-    );
-    Ok(diesel::sql_query(text)
-        .bind::<Nullable<Integer>, _>(filter.tenant)
-        .bind::<BigInt, _>(filter.before.unwrap_or(i64::MAX))
-        .bind::<Array<sql::JobState>, _>(&filter.states)
-        .bind::<Nullable<Text>, _>(&filter.queue)
-        .bind::<Nullable<Text>, _>(&filter.kind)
-        .bind::<BigInt, _>(limit)
-        .load(conn)?)
+    parts
 }

@@ -103,6 +103,22 @@ pub fn find_tenant(conn: &mut PgConnection, word: &str) -> Result<TenantRow> {
         .ok_or_else(|| Error::missing(format!("tenant {word:?}")))
 }
 
+/// The tenant that an id names, as a number or as a 24-digit key, and never by its name.
+///
+/// # Errors
+/// [`Error::Missing`].
+pub fn tenant_by_id(conn: &mut PgConnection, id: &crate::id::JobRef) -> Result<TenantRow> {
+    let found: Option<TenantRow> = diesel::sql_query(
+        "-- tenant_by_id\n select id, name, created_at from belay.tenant where id = $1",
+    )
+    .bind::<BigInt, _>(id.id)
+    .get_result(conn)
+    .optional()?;
+    found
+        .filter(|tenant| id.matches(tenant.created_at))
+        .ok_or_else(|| Error::missing(format!("tenant {id}")))
+}
+
 /// Ages, in seconds, of the oldest snapshot that holds back vacuum and of the oldest open writing transaction. Both slow a queue
 /// down, and are the operator's first question.
 ///

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use belay_core::id;
-use belay_core::ops::{Claimed, Line};
+use belay_core::ops::{self, Claimed, Line};
+use belay_core::{JobState, id};
+use belay_metrics::JobOutcome;
 
 use super::drive::attend;
 use super::held::HeldJob;
@@ -182,6 +183,7 @@ fn spawn(
         attempt: claimed.attempt,
         max_attempts: claimed.max_attempts,
         fence: claimed.fence,
+        worker: registration.id,
         payload: claimed.payload,
         control: job.watch(),
         sink: Arc::clone(&job.shown) as Arc<dyn crate::executors::Sink>,
@@ -204,6 +206,10 @@ fn ended(
     light: bool,
     timeout_s: Option<i32>,
 ) {
+    if let Finish::Settled(state) = finish {
+        settled(shared, job, state, began, light);
+        return;
+    }
     let verdict = match finish {
         Finish::Completed => None,
         finish => Some(Box::new(verdict(
@@ -234,4 +240,35 @@ fn ended(
         shared.heavy_running.fetch_sub(1, Ordering::AcqRel);
         shared.bells.dispatcher.ring(ROOM);
     }
+}
+
+/// An attempt has ended and was reported by its executor: counts it and makes room.
+fn settled(shared: &Shared, job: &Arc<HeldJob>, state: JobState, began: Instant, light: bool) {
+    let outcome = match state {
+        JobState::Completed => JobOutcome::Completed,
+        JobState::Failed => JobOutcome::Failed,
+        JobState::Cancelled => JobOutcome::Cancelled,
+        JobState::Open
+        | JobState::Scheduled
+        | JobState::Queued
+        | JobState::Running
+        | JobState::Suspended
+        | JobState::Cancelling => JobOutcome::Released,
+    };
+    let ran = [began.elapsed().as_secs_f64()];
+    job.source.lane.finished(outcome, &ran);
+    if state == JobState::Cancelled
+        && let Some(told) = job.cancelled_ago()
+    {
+        shared
+            .metrics
+            .cancel_took(ops::Rung::Cooperative, told.as_secs_f64());
+    }
+    shared.held.remove(job.key);
+    if light {
+        shared.light_out.fetch_sub(1, Ordering::AcqRel);
+    } else {
+        shared.heavy_running.fetch_sub(1, Ordering::AcqRel);
+    }
+    shared.bells.dispatcher.ring(ROOM);
 }

@@ -25,6 +25,13 @@ pub(crate) struct Circumstances {
 pub(crate) fn verdict(finish: Finish, c: Circumstances) -> ops::Verdict {
     match finish {
         Finish::Completed => ops::Verdict::Completed,
+        // Reported already, unless it is a light one, which has nothing to report in.
+        Finish::Settled(_) => failed(
+            "its executor says that it has reported by itself, which it cannot have done"
+                .to_owned(),
+            false,
+            c,
+        ),
         Finish::Snoozed { delay } => ops::Verdict::Snoozed {
             delay_s: delay.max(Duration::from_millis(1)).as_secs_f64(),
         },

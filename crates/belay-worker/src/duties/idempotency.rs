@@ -1,4 +1,4 @@
-//! Forgets idempotency keys after a day.
+//! Forgets idempotency keys after a day, and logins that have ended.
 
 use std::time::Duration;
 
@@ -40,6 +40,11 @@ impl Duty for IdempotencyKeys {
                 break;
             }
         }
-        Ok(Some(format!("{forgotten} keys forgotten")))
+        let sessions = context
+            .link
+            .run(|s| s.run(|conn| ops::forget_sessions(conn)))?;
+        Ok(Some(format!(
+            "{forgotten} keys and {sessions} logins forgotten"
+        )))
     }
 }

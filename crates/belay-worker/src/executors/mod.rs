@@ -1,7 +1,8 @@
 //! What a job *is* when it runs: one file or folder per executor, one trait over all of them.
 //!
-//! An executor turns one claimed attempt into a [`Finish`]. It never touches the database: the worker
-//! claims before and reports after. Its duty towards a cancel is to watch [`Attempt::control`] and to
+//! An executor turns one claimed attempt into a [`Finish`]. It does not touch the job: the worker claims before and
+//! reports after. The exception is an executor whose effect is in the same database: it reports in the transaction
+//! of the effect, through [`belay_core::ops::settle`], and says so ([`Finish::Settled`]). Its duty towards a cancel is to watch [`Attempt::control`] and to
 //! return only when nothing of the work is left running.
 
 use std::future::Future;
@@ -9,6 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use belay_core::JobState;
 use belay_core::ops::Claimed;
 use tokio::sync::watch;
 
@@ -75,6 +77,9 @@ pub enum Finish {
         /// How long to wait, at least a millisecond.
         delay: Duration,
     },
+    /// The executor has reported by itself, in the transaction of the work's effect, and the job is in this state now.
+    /// Light attempts ([`Executor::run_light`]) cannot.
+    Settled(JobState),
 }
 
 /// One attempt, as an executor sees it.
@@ -96,6 +101,8 @@ pub struct Attempt {
     pub max_attempts: i16,
     /// Fence of this attempt; every claim raises it.
     pub fence: i32,
+    /// Number of the worker that holds the job.
+    pub worker: i64,
     /// The payload, JSON text exactly as stored.
     pub payload: String,
     /// What the worker wants; executors must watch it.

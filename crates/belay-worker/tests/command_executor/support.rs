@@ -119,6 +119,7 @@ impl Job {
             attempt: 2,
             max_attempts: 5,
             fence: 17,
+            worker: 1,
             payload: self.payload,
             control: seen,
             sink: sink.clone(),

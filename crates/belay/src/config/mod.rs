@@ -2,6 +2,7 @@
 
 mod data_dir;
 mod database;
+mod dialects;
 mod duration;
 mod env;
 mod error;
@@ -10,6 +11,7 @@ mod http;
 mod kinds;
 mod log;
 mod retention;
+mod vault;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -20,6 +22,7 @@ use serde::Deserialize;
 
 pub use data_dir::DataDir;
 pub use database::Database;
+pub use dialects::Dialects;
 pub(crate) use duration::parse as parse_duration;
 pub use env::Env;
 pub use error::{ConfigError, Place};
@@ -27,6 +30,7 @@ pub use http::Http;
 pub use kinds::{Executor, Kind};
 pub use log::{Format, Log};
 pub use retention::Retention;
+pub use vault::Vault;
 pub use worker::Worker;
 pub(crate) use worker::config as worker_config;
 
@@ -39,6 +43,10 @@ pub struct Config {
     pub database: Database,
     /// The HTTP server.
     pub http: Http,
+    /// The compatibility interfaces.
+    pub dialects: Dialects,
+    /// The interface `vault`.
+    pub vault: Vault,
     /// The log.
     pub log: Log,
     /// How this node runs jobs.
@@ -75,6 +83,8 @@ struct Sections {
     data_dir: Option<PathBuf>,
     database: Database,
     http: Http,
+    dialects: Dialects,
+    vault: Vault,
     log: Log,
     worker: Worker,
     retention: Retention,
@@ -111,6 +121,8 @@ impl Sections {
             data_dir: DataDir::new(PathBuf::new()),
             database: self.database.clone(),
             http: self.http.clone(),
+            dialects: self.dialects,
+            vault: self.vault,
             log: self.log.clone(),
             worker: self.worker.clone(),
             retention: self.retention,
@@ -158,6 +170,8 @@ impl Sections {
             data_dir: DataDir::new(std::path::absolute(&data_dir).unwrap_or(data_dir)),
             database: self.database,
             http: self.http,
+            dialects: self.dialects,
+            vault: self.vault,
             log: self.log,
             worker: self.worker,
             retention: self.retention,

@@ -25,6 +25,7 @@ fn attempt(job: &HeldJob, seconds: u32) -> Attempt {
         attempt: 1,
         max_attempts: 1,
         fence: 1,
+        worker: 1,
         payload: format!("{{\"seconds\": {seconds}}}"),
         control: job.watch(),
         sink: Arc::clone(&job.shown) as Arc<dyn Sink>,

@@ -92,6 +92,7 @@ mod tests {
             attempt: 2,
             max_attempts: 5,
             fence: 7,
+            worker: 1,
             payload: String::new(),
             control: watch::channel(Control::Run).1,
             sink: Arc::new(Deaf),

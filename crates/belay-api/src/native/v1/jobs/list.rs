@@ -44,6 +44,7 @@ pub(crate) async fn list_jobs(call: Call) -> Answer {
         before: query
             .value("cursor", "the `next` of another page")?
             .map(|Cursor(id)| id),
+        ..JobFilter::default()
     };
     let caller = call.caller(&query).await?;
     let seen = call

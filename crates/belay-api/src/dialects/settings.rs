@@ -1,0 +1,42 @@
+//! What can be set of the dialects.
+
+/// One of the compatibility interfaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// `/v1/accounts/{accountGroupId}/prospecting`
+    Prospecting,
+    /// `/v1/jobs` and `/auth/tokens`
+    Jobs,
+    /// `/api/{version}/services/jobs`, with its logins
+    Vault,
+    /// `/api/actions/bulk/jobs`
+    BulkActions,
+    /// `/api/v1/ingest/jobs` and `/services/a360/token`
+    Ingest,
+}
+
+impl Dialect {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Prospecting,
+        Self::Jobs,
+        Self::Vault,
+        Self::BulkActions,
+        Self::Ingest,
+    ];
+}
+
+/// What was set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct DialectSettings {
+    /// Switched off.
+    pub(crate) off: Vec<Dialect>,
+    /// Whether running jobs can be cancelled through `vault`.
+    pub(crate) vault_cancel_running: bool,
+}
+
+impl DialectSettings {
+    pub(crate) fn is_on(&self, dialect: Dialect) -> bool {
+        !self.off.contains(&dialect)
+    }
+}

@@ -1,0 +1,2 @@
+drop table belay.job_attributes;
+drop table belay.session;
