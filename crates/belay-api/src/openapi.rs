@@ -3,6 +3,7 @@
 use utoipa::OpenApi;
 use utoipa::openapi::Server;
 
+use crate::dialects;
 use crate::native::v1::Native;
 use crate::probes::Probes;
 
@@ -23,6 +24,9 @@ pub(crate) fn document(prefix: &str) -> utoipa::openapi::OpenApi {
     let mut document = Document::openapi();
     document.merge(Native::openapi());
     document.merge(Probes::openapi());
+    for dialect in dialects::documents() {
+        document.merge(dialect);
+    }
     if !prefix.is_empty() {
         document.servers = Some(vec![Server::new(prefix)]);
     }
@@ -48,8 +52,14 @@ mod tests {
             .map(|(_, resource)| (resource.path.to_owned(), resource))
             // A page for people, and its files.
             .filter(|(path, _)| !path.starts_with("/docs"));
+        let dialects = dialects::areas().into_iter().flat_map(|area| {
+            area.resources
+                .into_iter()
+                .map(move |resource| (format!("{}{}", area.base, resource.path), resource))
+        });
         let served: BTreeSet<String> = native
             .chain(beside)
+            .chain(dialects)
             .flat_map(|(path, resource)| {
                 resource
                     .verbs
