@@ -16,8 +16,8 @@ pub use key::{find_key, keys};
 pub use list::{Count, JobFilter, MAX_PAGE, count, list, page};
 pub use output::{outputs, progress};
 pub use overview::{
-    JobCounts, database_ages, find_tenant, kinds, queue_counts, queues, tenant_by_id, tenants,
-    workers,
+    JobCounts, database_ages, find_tenant, is_english, kinds, message_language, now, queue_counts,
+    queues, tenant_by_id, tenants, workers,
 };
 pub use partition::{partitions_ahead, tomorrow_is_prepared};
 pub use session::find_session;

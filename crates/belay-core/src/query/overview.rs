@@ -119,6 +119,39 @@ pub fn tenant_by_id(conn: &mut PgConnection, id: &crate::id::JobRef) -> Result<T
         .ok_or_else(|| Error::missing(format!("tenant {id}")))
 }
 
+/// What time it is by the clock that decides.
+///
+/// # Errors
+/// Those of the database.
+pub fn now(conn: &mut PgConnection) -> Result<chrono::DateTime<chrono::Utc>> {
+    Ok(
+        crate::stmt::stmt::<diesel::sql_types::Timestamptz>("-- now\n select clock_timestamp()")
+            .get_result(conn)?,
+    )
+}
+
+/// The language in which the database writes its messages to this login.
+///
+/// # Errors
+/// Those of the database.
+pub fn message_language(conn: &mut PgConnection) -> Result<String> {
+    Ok(
+        crate::stmt::stmt::<Text>("-- message_language\n select current_setting('lc_messages')")
+            .get_result(conn)?,
+    )
+}
+
+/// Whether messages in a language are the ones this program knows.
+#[must_use]
+pub fn is_english(language: &str) -> bool {
+    language.is_empty()
+        || ["C", "POSIX", "en"].iter().any(|known| {
+            language
+                .strip_prefix(known)
+                .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphabetic()))
+        })
+}
+
 /// Ages, in seconds, of the oldest snapshot that holds back vacuum and of the oldest open writing transaction. Both slow a queue
 /// down, and are the operator's first question.
 ///

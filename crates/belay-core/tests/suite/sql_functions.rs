@@ -44,7 +44,7 @@ fn enqueue_takes_every_argument_by_name() {
     );
     assert_eq!(
         (full.unique_key.as_deref(), full.created_by.as_str()),
-        (Some("u"), "billing")
+        (Some("u"), "billing (login belay)")
     );
 }
 
@@ -100,7 +100,7 @@ fn enqueue_many_takes_a_list_and_answers_in_its_order() {
             second.timeout_s,
             second.created_by.as_str()
         ),
-        (2, Some(5), "loader")
+        (2, Some(5), "loader (login belay)")
     );
     assert_eq!(job(conn, ids[0]).payload, r#"{"n": 1}"#);
     assert_eq!(job(conn, ids[3]).payload, "{}");
@@ -142,7 +142,7 @@ fn cancel_answers_for_each_state_as_the_daemon_does() {
                     mark.interface.as_str(),
                     mark.reason.as_deref()
                 ),
-                ("ann", "sql", Some("enough"))
+                ("ann (login belay)", "sql", Some("enough"))
             );
         }
     }
@@ -216,7 +216,7 @@ fn retry_makes_a_new_job_with_the_content_of_the_finished_one() {
             new.created_via.as_str(),
             new.attempt
         ),
-        ("ann", "sql", 0)
+        ("ann (login belay)", "sql", 0)
     );
 }
 

@@ -9,7 +9,7 @@ use clap::Args;
 use super::{Context, tenant_number};
 use crate::exit::{Exit, Failure};
 use crate::show::ago;
-use crate::{clock, wire};
+use crate::wire;
 
 #[derive(Debug, Args)]
 pub(crate) struct Jobs {
@@ -42,6 +42,7 @@ impl Jobs {
             queue: self.queue.clone(),
             kind: self.kind.clone(),
             before: self.before,
+            ..JobFilter::default()
         };
         let jobs = self.pages(&db, filter)?;
         if context.out.is_json() {
@@ -58,7 +59,7 @@ impl Jobs {
             context.out.json(&page, false)?;
             return Ok(Exit::Ok);
         }
-        let now = db.read(clock::database_now)?;
+        let now = db.read(query::now)?;
         let rows = jobs.iter().map(|job| row(job, now)).collect();
         context.out.table(
             &[

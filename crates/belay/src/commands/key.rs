@@ -11,7 +11,6 @@ use serde_json::json;
 
 use super::Context;
 use crate::actor;
-use crate::clock;
 use crate::config::parse_duration;
 use crate::exit::{Exit, Failure};
 use crate::show::{maybe_time, time};
@@ -73,7 +72,7 @@ impl Create {
         let db = context.db()?;
         let actor = actor::login();
         let (secret, stored) = db.tx(|conn| {
-            let now = clock::database_now(conn)?;
+            let now = query::now(conn)?;
             let tenants = self
                 .tenants
                 .iter()
@@ -109,7 +108,7 @@ fn invented_name(now: DateTime<Utc>) -> String {
 
 fn list(context: &mut Context) -> Result<Exit, Failure> {
     let db = context.db()?;
-    let (keys, now) = db.read(|conn| Ok((query::keys(conn)?, clock::database_now(conn)?)))?;
+    let (keys, now) = db.read(|conn| Ok((query::keys(conn)?, query::now(conn)?)))?;
     if context.out.is_json() {
         let list: Vec<_> = keys.iter().map(wire::Key::from).collect();
         context.out.json(&json!({ "keys": list }), false)?;

@@ -10,8 +10,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::Finding;
 use super::figures::{self, Server, Updates};
 use crate::config::Config;
+use crate::database;
 use crate::show::duration;
-use crate::{clock, database};
 
 /// A clock that is off by more than this deserves a word.
 const SKEW: TimeDelta = TimeDelta::seconds(2);
@@ -42,6 +42,15 @@ pub(super) fn look(config: &Config, findings: &mut Vec<Finding>) -> bool {
     };
     check_server(&server, findings);
     findings.push(clock_skew(&db));
+    if let Ok(language) = db.read(query::message_language)
+        && !query::is_english(&language)
+    {
+        findings.push(Finding::failure(
+            "messages",
+            format!("are in the language {language:?}, which this program cannot tell apart"),
+            "let a superuser run: alter role <the role belay logs in as> set lc_messages = 'C'",
+        ));
+    }
     if let Err(error) = db.read(migrate::check) {
         findings.push(Finding::failure(
             "schema",
@@ -100,7 +109,7 @@ fn check_server(server: &Server, findings: &mut Vec<Finding>) {
 fn clock_skew(db: &Db) -> Finding {
     let began = Instant::now();
     let before = Utc::now();
-    match db.read(clock::database_now) {
+    match db.read(query::now) {
         Ok(theirs) => skew(theirs, before, began.elapsed()),
         Err(error) => Finding::failure("clock", error.to_string(), "try again"),
     }
@@ -132,7 +141,7 @@ fn check_contents(config: &Config, db: &Db, findings: &mut Vec<Finding>) {
     let read = db.read(|conn| {
         Ok((
             query::workers(conn)?,
-            clock::database_now(conn)?,
+            query::now(conn)?,
             figures::updates(conn)?,
             figures::oldest_holder(conn)?,
             query::keys(conn)?,
