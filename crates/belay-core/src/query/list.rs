@@ -44,12 +44,60 @@ pub struct Count {
     pub capped: bool,
 }
 
-/// Up to `limit` jobs (1 to [`MAX_PAGE`]), newest first.
+/// Payloads on a page together, in bytes of JSON; a page ends before it would have more.
+const MAX_BYTES: i64 = 8 * 1024 * 1024;
+
+/// A page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Newest first.
+    pub jobs: Vec<Job>,
+    /// Whether there may be more below the last one.
+    pub more: bool,
+}
+
+/// Up to `limit` jobs (1 to [`MAX_PAGE`]), newest first. Fewer when their payloads are large, but at least one.
 ///
 /// # Errors
 /// [`Error::Invalid`] for the limit.
-pub fn list(conn: &mut PgConnection, filter: &JobFilter, limit: i64) -> Result<Vec<Job>> {
-    page(conn, filter, 0, limit)
+pub fn list(conn: &mut PgConnection, filter: &JobFilter, limit: i64) -> Result<Listed> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(embed)]
+        job: Job,
+        #[diesel(sql_type = BigInt)]
+        found: i64,
+    }
+    check_limit(limit)?;
+    let parts = parts(filter, |columns| columns.to_owned());
+    let text = format!(
+        "-- list_jobs
+         select * from (
+           select u.*, count(*) over () as found, sum(octet_length(u.payload)) over (order by u.id desc) as bytes,
+             row_number() over (order by u.id desc) as place
+           from (select * from ({}) p order by id desc limit $9) u) x
+         where bytes <= $10 or place = 1 order by id desc",
+        parts.join(" union all ")
+    );
+    let rows: Vec<Row> = bound(&text, filter, limit)
+        .bind::<BigInt, _>(MAX_BYTES)
+        .load(conn)?;
+    let found = rows.first().map_or(0, |row| row.found);
+    let jobs: Vec<Job> = rows.into_iter().map(|row| row.job).collect();
+    Ok(Listed {
+        more: found >= limit || found > jobs.len() as i64,
+        jobs,
+    })
+}
+
+fn check_limit(limit: i64) -> Result<()> {
+    if (1..=MAX_PAGE).contains(&limit) {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "limit",
+        format!("limit is {limit}, it must be from 1 to {MAX_PAGE}"),
+    ))
 }
 
 /// As [`list`], leaving out the first `offset` jobs. What is left out is read all the same, and jobs that arrive meanwhile
@@ -63,12 +111,7 @@ pub fn page(
     offset: i64,
     limit: i64,
 ) -> Result<Vec<Job>> {
-    if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(Error::invalid(
-            "limit",
-            format!("limit is {limit}, it must be from 1 to {MAX_PAGE}"),
-        ));
-    }
+    check_limit(limit)?;
     let last = offset
         .checked_add(limit)
         .filter(|_| offset >= 0)
@@ -80,7 +123,7 @@ pub fn page(
         })?;
     let parts = parts(filter, |columns| columns.to_owned());
     let text = format!(
-        "-- list_jobs\n select * from ({}) u order by id desc offset $10 limit $11",
+        "-- page_of_jobs\n select * from ({}) u order by id desc offset $10 limit $11",
         parts.join(" union all ")
     );
     Ok(bound(&text, filter, last)

@@ -74,6 +74,23 @@ pub fn workers(conn: &mut PgConnection) -> Result<Vec<WorkerRow>> {
     .load(conn)?)
 }
 
+/// Lines in which jobs wait that no living worker serves, as queue and kind; at most 20.
+///
+/// # Errors
+/// Those of the database.
+pub fn unserved_lines(conn: &mut PgConnection) -> Result<Vec<(String, String)>> {
+    Ok(crate::stmt::stmt::<(Text, Text)>(
+        "-- unserved_lines
+         select distinct l.queue, l.kind from belay.line l
+         where not exists (select from belay.worker w where w.dead_at is null and not w.stopping
+                             and l.kind = any (w.kinds) and (w.queues is null or l.queue = any (w.queues)))
+           and exists (select from belay.job j where j.queue = l.queue and j.kind = l.kind and j.priority = l.priority
+                         and j.ticket is not null and j.state = 'queued')
+         order by 1, 2 limit 20",
+    )
+    .load(conn)?)
+}
+
 /// All tenants, oldest first.
 ///
 /// # Errors

@@ -14,6 +14,7 @@ use crate::common::{
 fn ids(conn: &mut PgConnection, filter: &JobFilter, limit: i64) -> Vec<i64> {
     query::list(conn, filter, limit)
         .unwrap()
+        .jobs
         .iter()
         .map(|job| job.id)
         .collect()
@@ -25,7 +26,7 @@ fn jobs_are_listed_newest_first_whether_finished_or_not() {
     let conn = &mut db.conn();
     let mut made: Vec<i64> = JobState::ALL.map(|state| make(conn, state).id).to_vec();
     made.reverse();
-    let listed = query::list(conn, &JobFilter::default(), 100).unwrap();
+    let listed = query::list(conn, &JobFilter::default(), 100).unwrap().jobs;
     assert_eq!(listed.iter().map(|job| job.id).collect::<Vec<_>>(), made);
     for entry in listed {
         assert_eq!(
@@ -185,4 +186,29 @@ fn unfinished_jobs_are_counted_by_queue_and_state_up_to_a_cap() {
     assert_eq!((b.2, b.3), (1000, true));
     let a = capped.iter().find(|row| row.0 == "a").unwrap();
     assert!(!a.3, "{a:?}");
+}
+
+#[test]
+fn a_page_ends_before_its_payloads_grow_too_large_and_the_walk_goes_on() {
+    let db = TestDb::new();
+    let conn = &mut db.conn();
+    let large = NewJob {
+        payload: format!("\"{}\"", "x".repeat(1_000_000)),
+        ..new_job()
+    };
+    let mut made = enqueue_n(conn, &large, 20);
+    made.reverse();
+    let mut filter = JobFilter::default();
+    let (mut seen, mut pages) = (Vec::new(), Vec::new());
+    loop {
+        let page = query::list(conn, &filter, 100).unwrap();
+        pages.push(page.jobs.len());
+        seen.extend(page.jobs.iter().map(|job| job.id));
+        if !page.more {
+            break;
+        }
+        filter.before = seen.last().copied();
+    }
+    assert_eq!(seen, made);
+    assert_eq!(pages, [8, 8, 4]);
 }

@@ -74,7 +74,7 @@ fn enqueue_many_takes_a_list_and_answers_in_its_order() {
         r#"select concat_ws(' ', ord, id, existed) from belay.enqueue_many('[
              {"kind": "sleep", "payload": {"n": 1}, "unique_key": "z"},
              {"kind": "noop", "queue": "q", "priority": 0, "max_attempts": 2, "timeout_s": 5, "run_at": "2999-01-01T00:00:00Z"},
-             {"kind": "sleep", "unique_key": "z", "of_no_meaning": true},
+             {"kind": "sleep", "unique_key": "z"},
              {"kind": "sleep", "payload": null}
            ]', actor => 'loader') order by ord"#,
     );
@@ -103,7 +103,8 @@ fn enqueue_many_takes_a_list_and_answers_in_its_order() {
         (2, Some(5), "loader (login belay)")
     );
     assert_eq!(job(conn, ids[0]).payload, r#"{"n": 1}"#);
-    assert_eq!(job(conn, ids[3]).payload, "{}");
+    assert_eq!(job(conn, ids[3]).payload, "null");
+    assert_eq!(job(conn, ids[1]).payload, "{}");
     assert_eq!(
         count(client, "select count(*) from belay.enqueue_many('[]')"),
         0

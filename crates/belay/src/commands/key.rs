@@ -13,7 +13,7 @@ use super::Context;
 use crate::actor;
 use crate::config::parse_duration;
 use crate::exit::{Exit, Failure};
-use crate::show::{maybe_time, time};
+use crate::show::{maybe_time, note, time};
 use crate::wire;
 
 #[derive(Debug, Subcommand)]
@@ -96,7 +96,10 @@ impl Create {
             context.out.json(&key, false)?;
         } else {
             context.out.line(&secret)?;
-            eprintln!("This is key {}. It is not shown again.", stored.name);
+            note(format!(
+                "This is key {}. It is not shown again.",
+                stored.name
+            ));
         }
         Ok(Exit::Ok)
     }
