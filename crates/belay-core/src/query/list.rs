@@ -11,8 +11,10 @@ use crate::error::{Error, Result};
 use crate::model::Job;
 use crate::state::{JobState, sql};
 
-/// Largest page.
+/// Largest page of [`list`].
 pub const MAX_PAGE: i64 = 500;
+/// Largest page of [`page`].
+pub const MAX_OFFSET_PAGE: i64 = 1000;
 
 /// Which jobs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,10 +51,21 @@ pub struct Count {
 /// # Errors
 /// [`Error::Invalid`] for the limit.
 pub fn list(conn: &mut PgConnection, filter: &JobFilter, limit: i64) -> Result<Vec<Job>> {
+    at_most(limit, MAX_PAGE)?;
     page(conn, filter, 0, limit)
 }
 
-/// As [`list`], leaving out the first `offset` jobs. What is left out is read all the same, and jobs that arrive meanwhile
+fn at_most(limit: i64, most: i64) -> Result<()> {
+    if (1..=most).contains(&limit) {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "limit",
+        format!("limit is {limit}, it must be from 1 to {most}"),
+    ))
+}
+
+/// As [`list`], up to [`MAX_OFFSET_PAGE`], leaving out the first `offset` jobs. What is left out is read all the same, and jobs that arrive meanwhile
 /// move the pages: where there is a choice, walk with [`JobFilter::before`].
 ///
 /// # Errors
@@ -63,12 +76,7 @@ pub fn page(
     offset: i64,
     limit: i64,
 ) -> Result<Vec<Job>> {
-    if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(Error::invalid(
-            "limit",
-            format!("limit is {limit}, it must be from 1 to {MAX_PAGE}"),
-        ));
-    }
+    at_most(limit, MAX_OFFSET_PAGE)?;
     let last = offset
         .checked_add(limit)
         .filter(|_| offset >= 0)

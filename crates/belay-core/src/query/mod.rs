@@ -13,11 +13,11 @@ mod timeline;
 pub use attributes::attributes;
 pub use job::{get, resolve};
 pub use key::{find_key, keys};
-pub use list::{Count, JobFilter, MAX_PAGE, count, list, page};
+pub use list::{Count, JobFilter, MAX_OFFSET_PAGE, MAX_PAGE, count, list, page};
 pub use output::{outputs, progress};
 pub use overview::{
-    JobCounts, database_ages, find_tenant, kinds, queue_counts, queues, tenant_by_id, tenants,
-    workers,
+    JobCounts, database_ages, find_tenant, is_kind, kinds, queue_counts, queues, tenant_by_id,
+    tenants, workers,
 };
 pub use partition::{partitions_ahead, tomorrow_is_prepared};
 pub use session::find_session;
