@@ -128,9 +128,18 @@ pub(crate) fn tenant_of(db: &Db, grant: &Grant, job: &JobRef) -> Result<i32> {
 /// # Errors
 /// As [`get`].
 pub(crate) fn timeline(db: &Db, caller: &Caller, job: &JobRef) -> Result<(i64, Vec<EventRow>)> {
+    life(db, caller, job).map(|(job, events)| (job.id, events))
+}
+
+/// A job of the caller's tenant, and its life.
+///
+/// # Errors
+/// As [`get`].
+pub(crate) fn life(db: &Db, caller: &Caller, job: &JobRef) -> Result<(Job, Vec<EventRow>)> {
     db.read(|conn| {
         let job = query::get(conn, Some(caller.tenant), job)?;
-        Ok((job.id, query::timeline(conn, &job)?))
+        let events = query::timeline(conn, &job)?;
+        Ok((job, events))
     })
 }
 

@@ -124,7 +124,7 @@ fn nodes_that_register_in_opposite_order_do_not_deadlock() {
         ops::register_kinds(conn, &reversed)
     })
     .unwrap();
-    assert_eq!(count(&mut first, "select count(*) from belay.kind"), 5);
+    assert_eq!(count(&mut first, "select count(*) from belay.kind"), 7);
 }
 
 #[test]
