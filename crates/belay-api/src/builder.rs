@@ -107,6 +107,11 @@ impl AdminApi {
         }
     }
 
+    /// What a server that serves nothing else answers for every other path: a problem, as everywhere in the native API.
+    pub fn unknown_route(&self) -> actix_web::Route {
+        unknown_route(&self.inner, &FACE)
+    }
+
     /// Answers at once whoever waits for the end of a job (`Prefer: wait=N`), now and from now on. Call it when the server is
     /// about to stop: a graceful stop would otherwise wait for them.
     pub fn stop_waiting(&self) {

@@ -1,10 +1,12 @@
 //! The embedded migrations: the schema travels inside the program.
 
-use diesel::connection::SimpleConnection;
+use diesel::connection::{CacheSize, SimpleConnection};
 use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::error::{Error, Result};
+use crate::stmt::stmt;
 
 /// Every migration this program knows, in order.
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
@@ -31,22 +33,21 @@ fn connect(url: &str) -> Result<PgConnection> {
 }
 
 fn run_on(conn: &mut PgConnection) -> Result<Migrated> {
-    // A session lock, because each migration is a transaction of its own. It ends with the connection.
-    conn.batch_execute(
-        "select pg_advisory_lock(hashtext('belay.migrate'));
-         create schema if not exists belay;
-         set search_path to belay, pg_catalog;",
-    )?;
-    let outcome = refuse_newer(conn).and_then(|()| {
+    // All in one transaction, so that nothing of it is left in the session: behind a pooler that is somebody else's next.
+    conn.set_prepared_statement_cache_size(CacheSize::Disabled);
+    conn.transaction(|conn| {
+        conn.batch_execute(
+            "set local lock_timeout = '60s';
+             select pg_advisory_xact_lock(hashtext('belay.migrate'));
+             create schema if not exists belay;
+             set local search_path to belay, pg_catalog;",
+        )?;
+        refuse_newer(conn)?;
         let applied = conn.run_pending_migrations(MIGRATIONS).map_err(failed)?;
         Ok(Migrated {
             applied: applied.iter().map(ToString::to_string).collect(),
         })
-    });
-    let unlocked = conn.batch_execute("select pg_advisory_unlock(hashtext('belay.migrate'))");
-    let migrated = outcome?;
-    unlocked?;
-    Ok(migrated)
+    })
 }
 
 fn failed(error: impl std::fmt::Display) -> Error {
@@ -91,16 +92,19 @@ fn known() -> Result<Vec<String>> {
 /// # Errors
 /// [`Error::Refused`] says what is missing or newer.
 pub fn check(conn: &mut PgConnection) -> Result<()> {
+    let there = stmt::<Bool>(
+        "-- has_schema\n select to_regclass('belay.__diesel_schema_migrations') is not null",
+    )
+    .get_result::<bool>(conn)?;
+    if !there {
+        return Err(Error::Refused {
+            state: None,
+            message: "the database has no belay schema yet; run `belay migrate`".into(),
+        });
+    }
     let applied: Vec<String> =
-        diesel::sql_query("select version from belay.__diesel_schema_migrations")
-            .load::<Version>(conn)
-            .map_err(|_| Error::Refused {
-                state: None,
-                message: "the database has no belay schema yet; run `belay migrate`".into(),
-            })?
-            .into_iter()
-            .map(|row| row.version)
-            .collect();
+        stmt::<Text>("-- migrations\n select version::text from belay.__diesel_schema_migrations")
+            .load(conn)?;
     let known = known()?;
     if let Some(newer) = applied.iter().find(|v| !known.contains(v)) {
         return Err(Error::Refused {
@@ -117,12 +121,6 @@ pub fn check(conn: &mut PgConnection) -> Result<()> {
         });
     }
     Ok(())
-}
-
-#[derive(QueryableByName)]
-struct Version {
-    #[diesel(sql_type = diesel::sql_types::Text)]
-    version: String,
 }
 
 /// Undoes every migration, newest first. All data is lost. For tests.

@@ -136,6 +136,19 @@ impl WorkerConfig {
                 "queues is an empty list, so the worker would serve nothing: leave it out to serve all queues",
             ));
         }
+        if let Some(name) = self
+            .queues
+            .iter()
+            .flatten()
+            .find(|name| !is_queue_name(name))
+        {
+            return Err(WorkerError::invalid(
+                "queues",
+                format!(
+                    "no queue can be named {name:?}: a name has 1 to 100 letters, digits and . _ : - and begins with a letter or digit"
+                ),
+            ));
+        }
         range("slots", self.slots, 0, 10_000)?;
         range("light_window", self.light_window, 1, 100_000)?;
         range("batch", self.batch, 1, 1000)?;
@@ -206,6 +219,15 @@ impl WorkerConfig {
     }
 }
 
+/// The rule that the database keeps as well.
+fn is_queue_name(name: &str) -> bool {
+    (1..=100).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-'))
+}
+
 fn range<T: Copy + PartialOrd + std::fmt::Display>(
     setting: &'static str,
     value: T,
@@ -264,6 +286,9 @@ mod tests {
     fn what_cannot_work_is_refused_by_name() {
         assert_eq!(refused(|c| c.name.clear()), "name");
         assert_eq!(refused(|c| c.queues = Some(Vec::new())), "queues");
+        for name in ["", "a b", "-a", "ä", &"a".repeat(101)] {
+            assert_eq!(refused(|c| c.queues = Some(vec![name.into()])), "queues");
+        }
         assert_eq!(refused(|c| c.slots = 10_001), "slots");
         assert_eq!(refused(|c| c.light_window = 0), "light_window");
         assert_eq!(refused(|c| c.batch = 0), "batch");

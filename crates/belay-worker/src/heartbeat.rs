@@ -72,7 +72,10 @@ impl Heartbeat {
         let wait = self.next_beat.saturating_duration_since(Instant::now());
         let heard = self.shared.bells.heart.wait(SIGNALS | CHANGE, wait);
         if heard & SIGNALS != 0 && self.shared.check(registration) {
-            let asked = self.signals(registration);
+            // A job that was ended by force is not among the signals: it is not held any more.
+            let asked = self
+                .signals(registration)
+                .and_then(|()| self.lost(registration));
             if let Err(error) = asked {
                 tracing::debug!(%error, "asking for signals failed; the next heartbeat brings them");
             }

@@ -6,6 +6,8 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::clock;
 
 /// One registration of this worker in the database, from its first heartbeat to its last. What is claimed under it is
@@ -18,6 +20,8 @@ pub(crate) struct Registration {
     limit: Duration,
     /// When the last successful heartbeat was sent, in nanoseconds of [`clock::now`].
     renewed: AtomicU64,
+    /// Until when this process may act, by the same clock.
+    until: watch::Sender<Duration>,
     lost: AtomicBool,
     /// Highest ticket claimed.
     ceiling: AtomicI64,
@@ -30,6 +34,7 @@ impl Registration {
             id,
             limit: lease.saturating_sub(margin(lease)),
             renewed: AtomicU64::new(0),
+            until: watch::Sender::new(Duration::ZERO),
             lost: AtomicBool::new(false),
             ceiling: AtomicI64::new(0),
         };
@@ -41,6 +46,17 @@ impl Registration {
     pub(crate) fn renew(&self, sent: Duration) {
         let nanos = u64::try_from(sent.as_nanos()).unwrap_or(u64::MAX);
         self.renewed.fetch_max(nanos, Ordering::AcqRel);
+        let until = sent.saturating_add(self.limit);
+        self.until.send_if_modified(|now| {
+            let later = until > *now;
+            *now = until.max(*now);
+            later
+        });
+    }
+
+    /// Until when this process may act, by [`clock::now`]; moves with every heartbeat.
+    pub(crate) fn until(&self) -> watch::Receiver<Duration> {
+        self.until.subscribe()
     }
 
     fn renewed(&self) -> Duration {

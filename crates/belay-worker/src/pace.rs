@@ -83,7 +83,9 @@ impl Pace {
     pub(crate) fn after(&mut self, got: Yield, hearing: Hearing, now: Instant) {
         let wait = match got {
             Yield::Full => Duration::ZERO,
-            // Whatever commits after the claim looked sends a notification of its own.
+            // Whatever commits after the claim looked sends a notification, with two exceptions: it was enqueued before this
+            // worker went to sleep, or within milliseconds of another job whose transaction is still open. Those are found by
+            // the next poll, which is why there is one.
             Yield::Some if hearing.is_notified() => self.poll_max,
             Yield::Some => Duration::ZERO,
             Yield::Nothing if hearing.is_notified() => self.poll_max,

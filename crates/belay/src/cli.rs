@@ -77,7 +77,7 @@ impl Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run the daemon: database, worker, HTTP API and dashboard
+    /// Run the daemon: database, worker and HTTP API
     Serve(serve::Serve),
     /// Bring the schema of the database up to date
     Migrate(migrate::Migrate),

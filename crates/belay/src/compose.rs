@@ -6,10 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use belay_api::{AdminApi, Check, Health};
-use belay_core::{Db, Error, migrate};
+use belay_core::db::Role;
+use belay_core::{Db, Error, migrate, query};
 use belay_metrics::Metrics;
 use belay_private_pg::StopMode;
 use belay_worker::{Worker, WorkerError};
+use diesel::pg::PgConnection;
 
 use crate::config::{Config, worker_config};
 use crate::exit::{Exit, Failure};
@@ -148,14 +150,33 @@ fn prepare_data_dir(config: &Config) -> Result<(), Failure> {
 }
 
 fn prepare_schema(config: &Config, db: &Db) -> Result<(), Error> {
-    if !config.database.migrate {
-        return db.read(migrate::check);
+    // Not from the pool, which would try for a while by itself before it says that the database is away.
+    let mut session = db.session(Role::Request)?;
+    session.run(refuse_other_languages)?;
+    let current = session.run(migrate::check);
+    if current.is_ok() || !config.database.migrate {
+        return current;
     }
     let migrated = migrate::run(&db.config().url)?;
     for name in migrated.applied {
         tracing::info!(name, "applied a migration");
     }
     Ok(())
+}
+
+/// Waits for a lock that were too long, and a few other things, can be told from defects only by the words of the database.
+fn refuse_other_languages(conn: &mut PgConnection) -> Result<(), Error> {
+    let language = query::message_language(conn)?;
+    if query::is_english(&language) {
+        return Ok(());
+    }
+    Err(Error::Refused {
+        state: None,
+        message: format!(
+            "the database writes its messages in the language {language:?} (lc_messages), which this program cannot tell apart; let a \
+             superuser run: alter role <the role belay logs in as> set lc_messages = 'C'"
+        ),
+    })
 }
 
 fn start_worker(config: &Config, db: &Db, metrics: &Metrics) -> Result<Arc<Worker>, Error> {

@@ -63,7 +63,7 @@ pub(crate) fn ensure_key(db: &Db, path: &Path) -> Result<FirstKey, Error> {
 /// Those of the database.
 pub(crate) fn has_valid_key(db: &Db) -> Result<bool, Error> {
     db.read(|conn| {
-        let now = crate::clock::database_now(conn)?;
+        let now = query::now(conn)?;
         Ok(query::keys(conn)?
             .iter()
             .any(|key: &ApiKey| key.is_valid(now)))

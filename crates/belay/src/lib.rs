@@ -3,7 +3,6 @@
 mod actor;
 mod banner;
 mod cli;
-mod clock;
 mod commands;
 mod compose;
 pub mod config;

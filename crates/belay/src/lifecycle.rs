@@ -66,7 +66,10 @@ async fn live(config: Config) -> Result<Exit, Failure> {
         let api = daemon.api.clone();
         HttpServer::new(move || {
             let api = api.clone();
-            App::new().configure(move |routes| api.configure(routes))
+            let rest = api.unknown_route();
+            App::new()
+                .configure(move |routes| api.configure(routes))
+                .default_service(rest)
         })
         .workers(threads)
         .shutdown_timeout(LAST_ANSWERS)

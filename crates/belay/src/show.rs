@@ -9,6 +9,11 @@ use serde::Serialize;
 
 use crate::exit::Failure;
 
+/// Says something beside the answer, on standard error. Nobody there to hear it is no reason to fail.
+pub(crate) fn note(text: impl AsRef<str>) {
+    let _ = writeln!(io::stderr(), "{}", text.as_ref());
+}
+
 /// Where answers go.
 #[derive(Debug)]
 pub(crate) struct Out {

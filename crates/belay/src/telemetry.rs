@@ -33,6 +33,8 @@ fn install(filter: EnvFilter, format: Format) {
     let lines = fmt::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // They would go to standard error as well, with a panic when nobody reads that any more.
+        .log_internal_errors(false)
         .with_target(false);
     // Fails when the process has a log already, as in a test: then that one stays.
     let _ = match format {

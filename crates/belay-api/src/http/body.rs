@@ -10,6 +10,9 @@ use crate::blocking;
 /// 1 MiB: the limit of bodies that have no limit of their own.
 pub(crate) const MEBIBYTE: usize = 1 << 20;
 
+/// How deep a payload may lie in a body.
+const WRAPPING: usize = 3;
+
 /// Above this many bytes a body is parsed away from the async threads.
 const LARGE: usize = 64 * 1024;
 
@@ -101,10 +104,14 @@ fn check_type(headers: &HeaderMap) -> Result<(), Fault> {
 
 /// The text of a JSON body that was found to be well-formed, without its byte order mark.
 pub(crate) fn json_text(bytes: &[u8]) -> Result<&str, Fault> {
+    text_within(bytes, json::MAX_DEPTH)
+}
+
+fn text_within(bytes: &[u8], max_depth: usize) -> Result<&str, Fault> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = std::str::from_utf8(bytes)
         .map_err(|e| Fault::malformed(format!("the body is not UTF-8: {e}")))?;
-    json::check(text).map_err(|e| match e {
+    json::check_within(text, max_depth).map_err(|e| match e {
         JsonError::Malformed(why) => {
             Fault::malformed(format!("the body is not acceptable as JSON: {why}"))
         }
@@ -125,7 +132,9 @@ fn parse<T>(
         }
         Members::none()
     } else {
-        Members::of(json_text(bytes)?, "").map_err(|mut fault| {
+        // What is strict wraps payloads, which are checked by themselves once more.
+        let depth = json::MAX_DEPTH + if strict { WRAPPING } else { 0 };
+        Members::of(text_within(bytes, depth)?, "").map_err(|mut fault| {
             if !strict {
                 fault.kind = Kind::Malformed;
             }

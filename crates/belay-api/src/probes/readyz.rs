@@ -1,6 +1,7 @@
 //! `GET /readyz`
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode};
 use belay_core::{Db, Error, migrate, query};
@@ -10,6 +11,9 @@ use utoipa::ToSchema;
 use crate::blocking;
 use crate::health::{Check, Health};
 use crate::http::{Answer, Request, Verb, json};
+
+/// How long the database may take. Whoever asks must not wait longer for a database that hangs than for one that is away.
+const DEADLINE: Duration = Duration::from_secs(5);
 
 pub(super) fn verb() -> Verb {
     Verb::open(Method::GET, |request| Box::pin(get_readyz(request)))
@@ -48,10 +52,15 @@ pub(crate) struct CheckResult {
 )]
 pub(crate) async fn get_readyz(request: Request) -> Answer {
     let api = &request.api;
-    let mut checks = match request.database(|db| Ok(database(db))).await {
-        Ok(checks) => checks,
+    let asked = request.database(|db| Ok(database(db)));
+    let mut checks = match tokio::time::timeout(DEADLINE, asked).await {
+        Ok(Ok(checks)) => checks,
         // It was not even asked.
-        Err(_) => vec![Check::failed("database", "too many requests wait for it")],
+        Ok(Err(_)) => vec![Check::failed("database", "too many requests wait for it")],
+        Err(_) => vec![Check::failed(
+            "database",
+            format!("it has not answered within {} s", DEADLINE.as_secs()),
+        )],
     };
     let health = api.health.clone();
     match blocking::compute(move || host(&health)).await {

@@ -51,27 +51,35 @@ pub(crate) fn state(db: &Db, caller: &Caller, job: &JobRef) -> Result<JobState> 
     db.read(|conn| Ok(query::get(conn, Some(caller.tenant), job)?.state))
 }
 
-/// A page of jobs of the caller's tenant, newest first; the filter's own tenant does not matter.
+/// A page of jobs of the caller's tenant, newest first, and whether there may be more; the filter's own tenant does not matter.
 ///
 /// # Errors
 /// Those of [`query::list`].
-pub(crate) fn list(db: &Db, caller: &Caller, filter: &JobFilter, limit: i64) -> Result<Vec<Seen>> {
+pub(crate) fn list(
+    db: &Db,
+    caller: &Caller,
+    filter: &JobFilter,
+    limit: i64,
+) -> Result<(Vec<Seen>, bool)> {
     let filter = JobFilter {
         tenant: Some(caller.tenant),
         ..filter.clone()
     };
     db.read(|conn| {
-        let jobs = query::list(conn, &filter, limit)?;
-        let mut seen = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            // Nothing that never started has any.
-            let progress = match job.started_at {
-                Some(_) => query::progress(conn, job.id)?,
-                None => None,
-            };
-            seen.push(Seen { job, progress });
-        }
-        Ok(seen)
+        let listed = query::list(conn, &filter, limit)?;
+        // Nothing that never started has any.
+        let started: Vec<i64> = listed
+            .jobs
+            .iter()
+            .filter(|job| job.started_at.is_some())
+            .map(|job| job.id)
+            .collect();
+        let mut progress = query::progress_of(conn, &started)?;
+        let seen = listed.jobs.into_iter().map(|job| Seen {
+            progress: progress.remove(&job.id),
+            job,
+        });
+        Ok((seen.collect(), listed.more))
     })
 }
 
@@ -123,19 +131,20 @@ pub(crate) fn tenant_of(db: &Db, grant: &Grant, job: &JobRef) -> Result<i32> {
     Err(Error::missing(format!("job {job}")))
 }
 
-/// The life of a job of the caller's tenant; first its number.
+/// The life of a job of the caller's tenant; first its number. Of a job that is not kept any more what is on record, which is all
+/// but the ordinary: its creation, its claims and a success.
 ///
 /// # Errors
 /// As [`get`].
 pub(crate) fn timeline(db: &Db, caller: &Caller, job: &JobRef) -> Result<(i64, Vec<EventRow>)> {
-    life(db, caller, job).map(|(job, events)| (job.id, events))
+    db.read(|conn| query::life(conn, Some(caller.tenant), job))
 }
 
 /// A job of the caller's tenant, and its life.
 ///
 /// # Errors
 /// As [`get`].
-pub(crate) fn life(db: &Db, caller: &Caller, job: &JobRef) -> Result<(Job, Vec<EventRow>)> {
+pub(crate) fn with_life(db: &Db, caller: &Caller, job: &JobRef) -> Result<(Job, Vec<EventRow>)> {
     db.read(|conn| {
         let job = query::get(conn, Some(caller.tenant), job)?;
         let events = query::timeline(conn, &job)?;

@@ -132,13 +132,15 @@ fn keys_that_cannot_be_meant_are_refused() {
 }
 
 #[test]
-fn a_tenant_given_by_number_is_never_one_that_is_called_so() {
+fn tenants_are_given_by_number_or_by_name() {
     let world = World::new();
     let second = world.tenant("acme");
-    // Its name is the number of another.
-    let third = world.tenant(&second.to_string());
-    for (tenant, number) in [(json!(second), second), (json!(second.to_string()), third)] {
-        let name = format!("k{number}");
+    for (name, tenant, number) in [
+        ("a", json!(second), second),
+        ("b", json!(second.to_string()), second),
+        ("c", json!("acme"), second),
+        ("d", json!("default"), 1),
+    ] {
         let key = json!({"name": name, "scopes": ["read"], "tenants": [tenant]});
         let made = world.post("/belay/v1/keys", &key).json();
         assert_eq!(made["tenants"], json!([number]));

@@ -21,8 +21,8 @@ fn what_is_no_json_is_malformed() {
     let before = world.contents();
     let deep = format!(
         r#"{{"kind":"noop","payload":{}{}}}"#,
-        "[".repeat(64),
-        "]".repeat(64)
+        "[".repeat(67),
+        "]".repeat(67)
     );
     let very_deep = format!(r#"{{"kind":"noop","payload":{}"#, "[".repeat(500_000));
     // Short as it is written, unreadable as it would be stored.
@@ -193,7 +193,7 @@ fn bodies_above_the_limit_are_refused_however_they_arrive() {
     let world = World::new();
     let before = world.contents();
     let large = json!({"kind": "noop", "payload": "x".repeat(2_000_000)}).to_string();
-    let detail = json!({"detail": "the body is larger than the 1048576 bytes allowed here"});
+    let detail = json!({"detail": "the body is larger than the 1064960 bytes allowed here"});
     raw(&world, JOBS, None, large.as_bytes()).problem(413, "too-large", &detail);
 
     let mut chunked = format!(
@@ -211,9 +211,8 @@ fn bodies_above_the_limit_are_refused_however_they_arrive() {
     assert_eq!(world.contents(), before);
 
     // Exactly the limit is fine.
-    let frame = json!({"kind": "noop", "payload": ""}).to_string().len();
-    let most = json!({"kind": "noop", "payload": "x".repeat(1_048_576 - frame)}).to_string();
-    assert_eq!(most.len(), 1_048_576);
+    let mut most = json!({"kind": "noop", "payload": "x".repeat(1_048_574)}).to_string();
+    most.push_str(&" ".repeat(1_064_960 - most.len()));
     assert_eq!(raw(&world, JOBS, None, most.as_bytes()).status, 201);
     raw(&world, JOBS, None, format!("{most} ").as_bytes()).problem(413, "too-large", &detail);
 }
@@ -313,4 +312,37 @@ fn ids_in_odd_spellings_are_no_ids() {
     assert_eq!(world.contents(), before);
     let uid = job["uid"].as_str().unwrap().to_uppercase();
     assert_eq!(world.get(&format!("{JOBS}/{uid}")).json(), job);
+}
+
+#[test]
+fn payloads_have_a_depth_and_a_size_of_their_own() {
+    let world = World::new();
+    let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    let string = |length: usize| format!("\"{}\"", "x".repeat(length - 2));
+    for (payload, fine) in [
+        (nested(64), true),
+        (nested(65), false),
+        (string(1 << 20), true),
+        (string((1 << 20) + 1), false),
+    ] {
+        for (path, body) in [
+            (JOBS, format!(r#"{{"kind":"noop","payload":{payload}}}"#)),
+            (
+                "/belay/v1/jobs/batch",
+                format!(r#"{{"jobs":[{{"kind":"noop","payload":{payload}}}]}}"#),
+            ),
+        ] {
+            let reply = raw(&world, path, None, body.as_bytes());
+            if fine {
+                assert!(reply.status < 300, "{path}: {}", reply.text());
+            } else {
+                // With what is around it, it may be too deep for any body.
+                assert!(
+                    matches!(reply.status, 400 | 422),
+                    "{path}: {}",
+                    reply.status
+                );
+            }
+        }
+    }
 }

@@ -41,11 +41,22 @@ pub fn check_payload(text: &str) -> Result<(), JsonError> {
 /// # Errors
 /// Says what is wrong and where.
 pub fn check(text: &str) -> Result<(), JsonError> {
+    check_within(text, MAX_DEPTH)
+}
+
+/// As [`check`], with another limit on the nesting: for what is wrapped around a payload that is checked by itself.
+///
+/// # Errors
+/// Says what is wrong and where.
+pub fn check_within(text: &str, max_depth: usize) -> Result<(), JsonError> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let malformed = |e: serde_json::Error| JsonError::Malformed(e.to_string());
-    Value { depth: 0 }
-        .deserialize(&mut reader)
-        .map_err(malformed)?;
+    Value {
+        depth: 0,
+        max_depth,
+    }
+    .deserialize(&mut reader)
+    .map_err(malformed)?;
     reader.end().map_err(malformed)?;
     numbers::check(text).map_err(JsonError::Malformed)
 }
@@ -53,15 +64,18 @@ pub fn check(text: &str) -> Result<(), JsonError> {
 #[derive(Clone, Copy)]
 struct Value {
     depth: usize,
+    max_depth: usize,
 }
 
 impl Value {
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
-        if self.depth >= MAX_DEPTH {
-            return Err(E::custom(format_args!("nested more than {MAX_DEPTH} deep")));
+        if self.depth >= self.max_depth {
+            let max = self.max_depth;
+            return Err(E::custom(format_args!("nested more than {max} deep")));
         }
         Ok(Self {
             depth: self.depth + 1,
+            ..self
         })
     }
 }

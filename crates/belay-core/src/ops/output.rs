@@ -1,5 +1,6 @@
 //! Output and progress of running jobs. Written only while the worker holds the job under that fence, so nothing can be
-//! appended to a job that has ended. Takes no lock on the job: a row that ends at the same moment keeps what it had.
+//! appended to a job that has ended. Shares the lock of each job, in ascending id order, and looks at it under that lock: while a
+//! job cannot end, what is written belongs to it, and whoever ends it and deletes its data comes later.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, SmallInt, Text};
@@ -48,11 +49,19 @@ pub struct ProgressRow {
     pub message: Option<String>,
 }
 
+/// The rows as they are locked. Of one job they keep their order: the last one counts.
+fn in_order<T>(rows: &[T], job: impl Fn(&T) -> i64) -> Vec<&T> {
+    let mut rows: Vec<&T> = rows.iter().collect();
+    rows.sort_by_key(|row| job(row));
+    rows
+}
+
 /// Replaces the output of these attempts.
 ///
 /// # Errors
 /// Those of the database.
 pub fn save_output(conn: &mut PgConnection, worker: i64, rows: &[OutputRow]) -> Result<()> {
+    let rows = in_order(rows, |row| row.job);
     if rows.is_empty() {
         return Ok(());
     }
@@ -61,7 +70,7 @@ pub fn save_output(conn: &mut PgConnection, worker: i64, rows: &[OutputRow]) -> 
          insert into belay.job_output as o (job, attempt, stdout, stderr, stdout_bytes, stderr_bytes, exit_code, signal)
          select distinct on (x.job, x.attempt) x.job, x.attempt, x.stdout, x.stderr, x.stdout_bytes, x.stderr_bytes, x.exit_code, x.signal
          from unnest($2, $3, $4, $5, $6, $7, $8, $9, $10) with ordinality x (job, fence, attempt, stdout, stderr, stdout_bytes, stderr_bytes, exit_code, signal, ord)
-         where exists (select from belay.job j where j.id = x.job and j.fence = x.fence and j.worker = $1)
+         where exists (select from belay.job j where j.id = x.job and j.fence = x.fence and j.worker = $1 for key share)
          order by x.job, x.attempt, x.ord desc
          on conflict (job, attempt) do update set stdout = excluded.stdout, stderr = excluded.stderr, stdout_bytes = excluded.stdout_bytes,
            stderr_bytes = excluded.stderr_bytes, exit_code = excluded.exit_code, signal = excluded.signal, updated_at = now()",
@@ -85,6 +94,7 @@ pub fn save_output(conn: &mut PgConnection, worker: i64, rows: &[OutputRow]) -> 
 /// # Errors
 /// Those of the database.
 pub fn save_progress(conn: &mut PgConnection, worker: i64, rows: &[ProgressRow]) -> Result<()> {
+    let rows = in_order(rows, |row| row.job);
     if rows.is_empty() {
         return Ok(());
     }
@@ -93,7 +103,7 @@ pub fn save_progress(conn: &mut PgConnection, worker: i64, rows: &[ProgressRow])
          insert into belay.job_progress as p (job, attempt, done, total, message)
          select distinct on (x.job) x.job, x.attempt, greatest(x.done, 0), case when x.total < 0 then 0 else x.total end, left(x.message, 200)
          from unnest($2, $3, $4, $5, $6, $7) with ordinality x (job, fence, attempt, done, total, message, ord)
-         where exists (select from belay.job j where j.id = x.job and j.fence = x.fence and j.worker = $1)
+         where exists (select from belay.job j where j.id = x.job and j.fence = x.fence and j.worker = $1 for key share)
          order by x.job, x.ord desc
          on conflict (job) do update set attempt = excluded.attempt, done = excluded.done, total = excluded.total, message = excluded.message,
            updated_at = now()",

@@ -40,6 +40,10 @@ pub fn create_tenant(conn: &mut PgConnection, name: &str) -> Result<(i32, DateTi
             "name",
             format!("tenant name {name:?} is not valid: use 1 to 63 letters, digits and . _ - and begin with a letter or digit"),
         ),
+        Some("tenant_name_is_no_id") => Error::invalid(
+            "name",
+            format!("tenant name {name:?} looks like a number or an id, which it could be taken for; put a letter before it"),
+        ),
         Some("tenant_name_key") => Error::Conflict { message: format!("a tenant named {name:?} exists already") },
         _ => e.into(),
     })

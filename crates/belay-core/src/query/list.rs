@@ -35,6 +35,8 @@ pub struct JobFilter {
     pub created_before: Option<DateTime<Utc>>,
     /// Leaves out finished jobs whose content was deleted.
     pub with_data: bool,
+    /// Does not read the payloads: each is answered as `{}`.
+    pub without_payload: bool,
 }
 
 /// How many jobs there are.
@@ -46,16 +48,53 @@ pub struct Count {
     pub capped: bool,
 }
 
-/// Up to `limit` jobs (1 to [`MAX_PAGE`]), newest first.
+/// Payloads on a page together, in bytes of JSON; a page ends before it would have more.
+const MAX_BYTES: i64 = 8 * 1024 * 1024;
+
+/// A page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Newest first.
+    pub jobs: Vec<Job>,
+    /// Whether there may be more below the last one.
+    pub more: bool,
+}
+
+/// Up to `limit` jobs (1 to [`MAX_PAGE`]), newest first. Fewer when their payloads are large, but at least one.
 ///
 /// # Errors
 /// [`Error::Invalid`] for the limit.
-pub fn list(conn: &mut PgConnection, filter: &JobFilter, limit: i64) -> Result<Vec<Job>> {
-    at_most(limit, MAX_PAGE)?;
-    page(conn, filter, 0, limit)
+pub fn list(conn: &mut PgConnection, filter: &JobFilter, limit: i64) -> Result<Listed> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(embed)]
+        job: Job,
+        #[diesel(sql_type = BigInt)]
+        found: i64,
+    }
+    check_limit(limit, MAX_PAGE)?;
+    let parts = parts(filter, |columns| chosen(filter, columns));
+    let text = format!(
+        "-- list_jobs
+         select * from (
+           select u.*, count(*) over () as found, sum(octet_length(u.payload)) over (order by u.id desc) as bytes,
+             row_number() over (order by u.id desc) as place
+           from (select * from ({}) p order by id desc limit $9) u) x
+         where bytes <= $10 or place = 1 order by id desc",
+        parts.join(" union all ")
+    );
+    let rows: Vec<Row> = bound(&text, filter, limit)
+        .bind::<BigInt, _>(MAX_BYTES)
+        .load(conn)?;
+    let found = rows.first().map_or(0, |row| row.found);
+    let jobs: Vec<Job> = rows.into_iter().map(|row| row.job).collect();
+    Ok(Listed {
+        more: found >= limit || found > jobs.len() as i64,
+        jobs,
+    })
 }
 
-fn at_most(limit: i64, most: i64) -> Result<()> {
+fn check_limit(limit: i64, most: i64) -> Result<()> {
     if (1..=most).contains(&limit) {
         return Ok(());
     }
@@ -65,8 +104,9 @@ fn at_most(limit: i64, most: i64) -> Result<()> {
     ))
 }
 
-/// As [`list`], up to [`MAX_OFFSET_PAGE`], leaving out the first `offset` jobs. What is left out is read all the same, and jobs that arrive meanwhile
-/// move the pages: where there is a choice, walk with [`JobFilter::before`].
+/// Up to `limit` jobs (1 to [`MAX_OFFSET_PAGE`]), newest first, leaving out the first `offset` jobs. What is left out is read all
+/// the same, and jobs that arrive meanwhile move the pages: where there is a choice, walk with [`JobFilter::before`]. However large
+/// the payloads are: leave them out where they are not shown.
 ///
 /// # Errors
 /// [`Error::Invalid`] for the limit or a negative offset.
@@ -76,7 +116,7 @@ pub fn page(
     offset: i64,
     limit: i64,
 ) -> Result<Vec<Job>> {
-    at_most(limit, MAX_OFFSET_PAGE)?;
+    check_limit(limit, MAX_OFFSET_PAGE)?;
     let last = offset
         .checked_add(limit)
         .filter(|_| offset >= 0)
@@ -86,15 +126,23 @@ pub fn page(
                 format!("offset is {offset}, it must be 0 or more and leave room for the page"),
             )
         })?;
-    let parts = parts(filter, |columns| columns.to_owned());
+    let parts = parts(filter, |columns| chosen(filter, columns));
     let text = format!(
-        "-- list_jobs\n select * from ({}) u order by id desc offset $10 limit $11",
+        "-- page_of_jobs\n select * from ({}) u order by id desc offset $10 limit $11",
         parts.join(" union all ")
     );
     Ok(bound(&text, filter, last)
         .bind::<BigInt, _>(offset)
         .bind::<BigInt, _>(limit)
         .load(conn)?)
+}
+
+fn chosen(filter: &JobFilter, columns: &str) -> String {
+    if filter.without_payload {
+        columns.replace("j.payload::text", "'{}'::text")
+    } else {
+        columns.to_owned()
+    }
 }
 
 /// Counts the jobs, up to `cap` of the unfinished and `cap` of the finished ones.

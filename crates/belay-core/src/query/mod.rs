@@ -13,12 +13,12 @@ mod timeline;
 pub use attributes::attributes;
 pub use job::{get, resolve};
 pub use key::{find_key, keys};
-pub use list::{Count, JobFilter, MAX_OFFSET_PAGE, MAX_PAGE, count, list, page};
-pub use output::{outputs, progress};
+pub use list::{Count, JobFilter, Listed, MAX_OFFSET_PAGE, MAX_PAGE, count, list, page};
+pub use output::{outputs, progress, progress_of};
 pub use overview::{
-    JobCounts, database_ages, find_tenant, is_kind, kinds, queue_counts, queues, tenant_by_id,
-    tenants, workers,
+    JobCounts, database_ages, find_tenant, is_english, is_kind, kinds, message_language, now,
+    queue_counts, queues, tenant_by_id, tenants, unserved_lines, workers,
 };
 pub use partition::{partitions_ahead, tomorrow_is_prepared};
 pub use session::find_session;
-pub use timeline::timeline;
+pub use timeline::{life, timeline};

@@ -1,7 +1,9 @@
 //! Output and progress.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{Array, BigInt};
 
 use crate::error::Result;
 use crate::model::{OutputView, ProgressView};
@@ -29,4 +31,30 @@ pub fn progress(conn: &mut PgConnection, job: i64) -> Result<Option<ProgressView
         .bind::<BigInt, _>(job)
         .get_result(conn)
         .optional()?)
+}
+
+/// Latest progress of those of the jobs that ever reported any, by the job's number.
+///
+/// # Errors
+/// Those of the database.
+pub fn progress_of(conn: &mut PgConnection, jobs: &[i64]) -> Result<HashMap<i64, ProgressView>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = BigInt)]
+        job: i64,
+        #[diesel(embed)]
+        progress: ProgressView,
+    }
+    if jobs.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<Row> = diesel::sql_query(
+        "-- progress_of\n select job, attempt, done, total, message, updated_at from belay.job_progress where job = any ($1)",
+    )
+    .bind::<Array<BigInt>, _>(jobs)
+    .load(conn)?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.job, row.progress))
+        .collect())
 }

@@ -89,6 +89,23 @@ pub fn workers(conn: &mut PgConnection) -> Result<Vec<WorkerRow>> {
     .load(conn)?)
 }
 
+/// Lines in which jobs wait that no living worker serves, as queue and kind; at most 20.
+///
+/// # Errors
+/// Those of the database.
+pub fn unserved_lines(conn: &mut PgConnection) -> Result<Vec<(String, String)>> {
+    Ok(crate::stmt::stmt::<(Text, Text)>(
+        "-- unserved_lines
+         select distinct l.queue, l.kind from belay.line l
+         where not exists (select from belay.worker w where w.dead_at is null and not w.stopping
+                             and l.kind = any (w.kinds) and (w.queues is null or l.queue = any (w.queues)))
+           and exists (select from belay.job j where j.queue = l.queue and j.kind = l.kind and j.priority = l.priority
+                         and j.ticket is not null and j.state = 'queued')
+         order by 1, 2 limit 20",
+    )
+    .load(conn)?)
+}
+
 /// All tenants, oldest first.
 ///
 /// # Errors
@@ -132,6 +149,39 @@ pub fn tenant_by_id(conn: &mut PgConnection, id: &crate::id::JobRef) -> Result<T
     found
         .filter(|tenant| id.matches(tenant.created_at))
         .ok_or_else(|| Error::missing(format!("tenant {id}")))
+}
+
+/// What time it is by the clock that decides.
+///
+/// # Errors
+/// Those of the database.
+pub fn now(conn: &mut PgConnection) -> Result<chrono::DateTime<chrono::Utc>> {
+    Ok(
+        crate::stmt::stmt::<diesel::sql_types::Timestamptz>("-- now\n select clock_timestamp()")
+            .get_result(conn)?,
+    )
+}
+
+/// The language in which the database writes its messages to this login.
+///
+/// # Errors
+/// Those of the database.
+pub fn message_language(conn: &mut PgConnection) -> Result<String> {
+    Ok(
+        crate::stmt::stmt::<Text>("-- message_language\n select current_setting('lc_messages')")
+            .get_result(conn)?,
+    )
+}
+
+/// Whether messages in a language are the ones this program knows.
+#[must_use]
+pub fn is_english(language: &str) -> bool {
+    language.is_empty()
+        || ["C", "POSIX", "en"].iter().any(|known| {
+            language
+                .strip_prefix(known)
+                .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphabetic()))
+        })
 }
 
 /// Ages, in seconds, of the oldest snapshot that holds back vacuum and of the oldest open writing transaction. Both slow a queue

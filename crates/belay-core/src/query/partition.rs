@@ -6,15 +6,16 @@ use diesel::sql_types::{Bool, Integer};
 use crate::error::Result;
 use crate::stmt::stmt;
 
-/// Whether tomorrow's partition of finished jobs and the partition of events for tomorrow exist.
+/// Whether the partitions of finished jobs and of events for today and tomorrow exist.
 ///
 /// # Errors
 /// Those of the database.
 pub fn tomorrow_is_prepared(conn: &mut PgConnection) -> Result<bool> {
     Ok(stmt::<Bool>(
         "-- tomorrow_is_prepared
-         select to_regclass('belay.job_done_' || to_char(now() at time zone 'UTC' + interval '1 day', 'YYYYMMDD')) is not null
-            and to_regclass('belay.job_event_' || to_char(now() at time zone 'UTC' + interval '1 day', 'YYYYMM')) is not null",
+         select bool_and(to_regclass('belay.job_done_' || to_char(day, 'YYYYMMDD')) is not null
+                     and to_regclass('belay.job_event_' || to_char(day, 'YYYYMM')) is not null)
+         from (values (now() at time zone 'UTC'), (now() at time zone 'UTC' + interval '1 day')) d (day)",
     )
     .get_result(conn)?)
 }

@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Integer, Nullable};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::id::JobRef;
 use crate::model::{EventRow, Job};
 use crate::state::JobState;
 
@@ -15,17 +16,7 @@ use crate::state::JobState;
 /// # Errors
 /// Those of the database.
 pub fn timeline(conn: &mut PgConnection, job: &Job) -> Result<Vec<EventRow>> {
-    let recorded: Vec<EventRow> = diesel::sql_query(
-        "-- timeline
-         select e.at, e.event, e.was, e.state, e.attempt, e.worker, e.actor, e.via, e.reason,
-           case when o.error is null then e.detail else coalesce(e.detail, '{}') || jsonb_build_object('error', o.error) end as detail
-         from belay.job_event e
-         left join belay.job_output o on o.job = e.job and o.attempt = e.attempt
-           and (e.event in ('attempt_failed', 'failed') or (e.event = 'cancelled' and e.detail ->> 'finished_anyway' = 'failed'))
-         where e.job = $1 order by e.id",
-    )
-    .bind::<BigInt, _>(job.id)
-    .load(conn)?;
+    let recorded = recorded(conn, Some(job.tenant), job.id)?;
     let mut all = vec![created(job)];
     let mut latest = job.claimed_at;
     for entry in &recorded {
@@ -44,6 +35,44 @@ pub fn timeline(conn: &mut PgConnection, job: &Job) -> Result<Vec<EventRow>> {
     // Stable: entries of one moment keep the order in which they were recorded.
     all.sort_by_key(|entry| entry.at);
     Ok(all)
+}
+
+/// The life of a job of a tenant (`None`: of any), and its number. Of a job that is not kept any more what is on record; it can be
+/// named by its number alone, because the other spellings are told by the time it was made.
+///
+/// # Errors
+/// [`Error::Missing`] when there is no such job in that tenant, and nothing on record of one.
+pub fn life(
+    conn: &mut PgConnection,
+    tenant: Option<i32>,
+    job: &JobRef,
+) -> Result<(i64, Vec<EventRow>)> {
+    match super::get(conn, tenant, job) {
+        Ok(found) => Ok((found.id, timeline(conn, &found)?)),
+        Err(error @ Error::Missing { .. }) if job.is_number() => {
+            let recorded = recorded(conn, tenant, job.id)?;
+            if recorded.is_empty() {
+                return Err(error);
+            }
+            Ok((job.id, recorded))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn recorded(conn: &mut PgConnection, tenant: Option<i32>, job: i64) -> Result<Vec<EventRow>> {
+    Ok(diesel::sql_query(
+        "-- timeline
+         select e.at, e.event, e.was, e.state, e.attempt, e.worker, e.actor, e.via, e.reason,
+           case when o.error is null then e.detail else coalesce(e.detail, '{}') || jsonb_build_object('error', o.error) end as detail
+         from belay.job_event e
+         left join belay.job_output o on o.job = e.job and o.attempt = e.attempt
+           and (e.event in ('attempt_failed', 'failed') or (e.event = 'cancelled' and e.detail ->> 'finished_anyway' = 'failed'))
+         where e.job = $1 and ($2 is null or e.tenant = $2) order by e.id",
+    )
+    .bind::<BigInt, _>(job)
+    .bind::<Nullable<Integer>, _>(tenant)
+    .load(conn)?)
 }
 
 /// When the attempt began that this entry ended, where the record had to keep it.

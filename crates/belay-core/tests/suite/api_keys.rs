@@ -119,6 +119,18 @@ fn names_are_checked_and_taken_once() {
             "{name:?}: {refused:?}"
         );
     }
+    // What could be taken for a number or an id of a tenant.
+    for name in [
+        "2",
+        "6b065cb0000000000000004d",
+        "01a210da-1086-8000-8000-00000000004D",
+    ] {
+        let refused = ops::create_tenant(conn, name);
+        assert!(
+            matches!(&refused, Err(Error::Invalid { field: "name", message }) if message.contains("looks like")),
+            "{name:?}: {refused:?}"
+        );
+    }
     ops::create_key(conn, &key("k"), &me()).unwrap();
     let taken = ops::create_key(conn, &key("k"), &me());
     assert!(

@@ -177,13 +177,3 @@ fn a_tenant_has_a_number_and_a_key() {
         );
     }
 }
-
-/// A tenant may be called as another's number is.
-#[test]
-fn a_tenants_name_goes_before_anothers_number() {
-    let db = TestDb::new();
-    let conn = &mut db.conn();
-    let (number, _) = ops::create_tenant(conn, "1").unwrap();
-    assert_eq!(query::find_tenant(conn, "1").unwrap().id, number);
-    assert_eq!(query::find_tenant(conn, "default").unwrap().id, 1);
-}

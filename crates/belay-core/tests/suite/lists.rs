@@ -1,7 +1,7 @@
 //! Lists and counts: newest first, page by page, also while jobs finish in between.
 
 use belay_core::ops::{self, CancelLimit, NewJob};
-use belay_core::query::{self, JobFilter, MAX_PAGE};
+use belay_core::query::{self, JobFilter, MAX_OFFSET_PAGE, MAX_PAGE};
 use belay_core::{Error, JobState};
 use belay_testkit::TestDb;
 use diesel::prelude::*;
@@ -14,6 +14,7 @@ use crate::common::{
 fn ids(conn: &mut PgConnection, filter: &JobFilter, limit: i64) -> Vec<i64> {
     query::list(conn, filter, limit)
         .unwrap()
+        .jobs
         .iter()
         .map(|job| job.id)
         .collect()
@@ -25,7 +26,7 @@ fn jobs_are_listed_newest_first_whether_finished_or_not() {
     let conn = &mut db.conn();
     let mut made: Vec<i64> = JobState::ALL.map(|state| make(conn, state).id).to_vec();
     made.reverse();
-    let listed = query::list(conn, &JobFilter::default(), 100).unwrap();
+    let listed = query::list(conn, &JobFilter::default(), 100).unwrap().jobs;
     assert_eq!(listed.iter().map(|job| job.id).collect::<Vec<_>>(), made);
     for entry in listed {
         assert_eq!(
@@ -152,6 +153,38 @@ fn a_page_has_from_one_to_five_hundred_jobs() {
 }
 
 #[test]
+fn a_page_by_number_has_up_to_a_thousand_and_payloads_only_where_they_are_wanted() {
+    let db = TestDb::new();
+    let conn = &mut db.conn();
+    enqueue_n(conn, &new_with(|job| job.payload = "[7]".into()), 1002);
+    let all = JobFilter::default();
+    for (offset, limit) in [(0, 0), (0, MAX_OFFSET_PAGE + 1), (-1, 1), (i64::MAX, 1)] {
+        let refused = query::page(conn, &all, offset, limit);
+        assert!(
+            matches!(refused, Err(Error::Invalid { .. })),
+            "{offset} {limit}"
+        );
+    }
+    let page = query::page(conn, &all, 0, MAX_OFFSET_PAGE).unwrap();
+    assert_eq!(
+        (page.len(), page[0].id, page[0].payload.as_str()),
+        (1000, 1002, "[7]")
+    );
+    let bare = JobFilter {
+        without_payload: true,
+        ..JobFilter::default()
+    };
+    let page = query::page(conn, &bare, 1000, 5).unwrap();
+    let rest: Vec<(i64, &str)> = page
+        .iter()
+        .map(|job| (job.id, job.payload.as_str()))
+        .collect();
+    assert_eq!(rest, [(2, "{}"), (1, "{}")]);
+    let listed = query::list(conn, &bare, 1).unwrap();
+    assert_eq!(listed.jobs[0].payload, "{}");
+}
+
+#[test]
 fn unfinished_jobs_are_counted_by_queue_and_state_up_to_a_cap() {
     let db = TestDb::new();
     let conn = &mut db.conn();
@@ -185,4 +218,29 @@ fn unfinished_jobs_are_counted_by_queue_and_state_up_to_a_cap() {
     assert_eq!((b.2, b.3), (1000, true));
     let a = capped.iter().find(|row| row.0 == "a").unwrap();
     assert!(!a.3, "{a:?}");
+}
+
+#[test]
+fn a_page_ends_before_its_payloads_grow_too_large_and_the_walk_goes_on() {
+    let db = TestDb::new();
+    let conn = &mut db.conn();
+    let large = NewJob {
+        payload: format!("\"{}\"", "x".repeat(1_000_000)),
+        ..new_job()
+    };
+    let mut made = enqueue_n(conn, &large, 20);
+    made.reverse();
+    let mut filter = JobFilter::default();
+    let (mut seen, mut pages) = (Vec::new(), Vec::new());
+    loop {
+        let page = query::list(conn, &filter, 100).unwrap();
+        pages.push(page.jobs.len());
+        seen.extend(page.jobs.iter().map(|job| job.id));
+        if !page.more {
+            break;
+        }
+        filter.before = seen.last().copied();
+    }
+    assert_eq!(seen, made);
+    assert_eq!(pages, [8, 8, 4]);
 }

@@ -1,12 +1,16 @@
 //! Output and progress: written only while the worker holds the job, so nothing can be appended to what has ended.
 
+use belay_core::Error;
 use belay_core::JobState;
 use belay_core::ops::{self, OutputRow, ProgressRow};
 use belay_core::query;
 use belay_testkit::TestDb;
 use diesel::prelude::*;
 
-use crate::common::{Made, claim_one, fail, held, make, me, register, report};
+use crate::common::{
+    Made, claim_one, enqueue_n, fail, held, make, me, new_job, pid, register, report, run,
+    until_blocked,
+};
 
 fn output(made: Made, text: &str) -> OutputRow {
     OutputRow {
@@ -210,4 +214,44 @@ fn a_nul_in_a_message_does_not_spoil_the_batch() {
     };
     let saved = ops::save_progress(conn, made.worker, &[row]);
     assert!(saved.is_ok(), "{saved:?}");
+}
+
+#[test]
+fn a_job_cannot_end_while_its_output_is_being_written() {
+    let db = TestDb::new();
+    let (mut first, mut conn, mut saving) = (db.conn(), db.conn(), db.conn());
+    let worker = register(&mut conn);
+    enqueue_n(&mut conn, &new_job(), 2);
+    let [slow, ended] = [(); 2].map(|()| {
+        let claimed = claim_one(&mut conn, worker);
+        Made {
+            id: claimed.id,
+            worker,
+            fence: claimed.fence,
+        }
+    });
+    // Somebody holds the row that output of one job goes to.
+    ops::save_output(&mut conn, worker, &[output(slow, "slow")]).unwrap();
+    run(&mut first, "begin");
+    run(
+        &mut first,
+        &format!(
+            "select from belay.job_output where job = {} for update",
+            slow.id
+        ),
+    );
+    let rows = [output(ended, "secret"), output(slow, "slow")];
+    let waiting = pid(&mut saving);
+    std::thread::scope(|scope| {
+        let saved = scope.spawn(|| ops::save_output(&mut saving, worker, &rows));
+        until_blocked(&mut db.conn(), waiting);
+        run(&mut conn, "set lock_timeout = '50ms'");
+        let forced = ops::force_cancel(&mut conn, None, ended.id, &me(), None);
+        assert!(matches!(forced, Err(Error::Busy(_))), "{forced:?}");
+        run(&mut first, "commit");
+        saved.join().unwrap().unwrap();
+    });
+    ops::force_cancel(&mut conn, None, ended.id, &me(), None).unwrap();
+    ops::delete_data(&mut conn, None, ended.id, &me(), None).unwrap();
+    assert_eq!(saved(&mut conn, ended.id).0, Vec::<String>::new());
 }

@@ -218,6 +218,16 @@ fn enqueue_many_names_what_is_wrong_in_the_list() {
             &parts,
         );
     }
+    for member in ["runat", "idempotency_key", "tenant", "actor", ""] {
+        is_refused(
+            client,
+            &format!(
+                "belay.enqueue_many('[{{\"kind\": \"sleep\"}}, {{\"kind\": \"sleep\", \"{member}\": 1}}]')"
+            ),
+            &CheckViolation,
+            &["jobs[1]", &format!("unknown member \"{member}\"")],
+        );
+    }
     is_refused(
         client,
         "belay.enqueue_many('[{\"kind\": \"sleep\"}]', tenant => 99)",
@@ -324,7 +334,32 @@ fn a_time_that_no_program_can_read_is_refused_or_can_be_read_all_the_same() {
     }
     ops::enqueue(conn, 1, &new_job(), None, false, &me()).unwrap();
     assert_eq!(
-        query::list(conn, &JobFilter::default(), 10).unwrap().len(),
+        query::list(conn, &JobFilter::default(), 10)
+            .unwrap()
+            .jobs
+            .len(),
         1
     );
+}
+
+#[test]
+fn a_payload_is_at_most_64_deep() {
+    let db = TestDb::new();
+    let client = &mut as_client(&db);
+    let nested = |depth: usize| {
+        format!(
+            "belay.enqueue('sleep', '{}{}')",
+            "[".repeat(depth),
+            "]".repeat(depth)
+        )
+    };
+    for depth in [65, 5000] {
+        is_refused(
+            client,
+            &nested(depth),
+            &CheckViolation,
+            &["more than 64 deep"],
+        );
+    }
+    assert!(count(client, &format!("select {}", nested(64))) > 0);
 }

@@ -44,7 +44,7 @@ fn enqueue_takes_every_argument_by_name() {
     );
     assert_eq!(
         (full.unique_key.as_deref(), full.created_by.as_str()),
-        (Some("u"), "billing")
+        (Some("u"), "billing (login belay)")
     );
 }
 
@@ -74,7 +74,7 @@ fn enqueue_many_takes_a_list_and_answers_in_its_order() {
         r#"select concat_ws(' ', ord, id, existed) from belay.enqueue_many('[
              {"kind": "sleep", "payload": {"n": 1}, "unique_key": "z"},
              {"kind": "noop", "queue": "q", "priority": 0, "max_attempts": 2, "timeout_s": 5, "run_at": "2999-01-01T00:00:00Z"},
-             {"kind": "sleep", "unique_key": "z", "of_no_meaning": true},
+             {"kind": "sleep", "unique_key": "z"},
              {"kind": "sleep", "payload": null}
            ]', actor => 'loader') order by ord"#,
     );
@@ -100,10 +100,11 @@ fn enqueue_many_takes_a_list_and_answers_in_its_order() {
             second.timeout_s,
             second.created_by.as_str()
         ),
-        (2, Some(5), "loader")
+        (2, Some(5), "loader (login belay)")
     );
     assert_eq!(job(conn, ids[0]).payload, r#"{"n": 1}"#);
-    assert_eq!(job(conn, ids[3]).payload, "{}");
+    assert_eq!(job(conn, ids[3]).payload, "null");
+    assert_eq!(job(conn, ids[1]).payload, "{}");
     assert_eq!(
         count(client, "select count(*) from belay.enqueue_many('[]')"),
         0
@@ -142,7 +143,7 @@ fn cancel_answers_for_each_state_as_the_daemon_does() {
                     mark.interface.as_str(),
                     mark.reason.as_deref()
                 ),
-                ("ann", "sql", Some("enough"))
+                ("ann (login belay)", "sql", Some("enough"))
             );
         }
     }
@@ -216,7 +217,7 @@ fn retry_makes_a_new_job_with_the_content_of_the_finished_one() {
             new.created_via.as_str(),
             new.attempt
         ),
-        ("ann", "sql", 0)
+        ("ann (login belay)", "sql", 0)
     );
 }
 

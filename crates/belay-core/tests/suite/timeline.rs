@@ -1,15 +1,16 @@
 //! The timeline: every transition can be read back, once, in order, with who and through what.
 
-use belay_core::JobState;
+use belay_core::id::JobRef;
 use belay_core::model::EventRow;
 use belay_core::ops::{self, CancelLimit, Verdict};
 use belay_core::query;
+use belay_core::{Error, JobState};
 use belay_testkit::TestDb;
 use diesel::prelude::*;
 
 use crate::common::{
-    Made, claim_one, enqueue, fail, fail_for_good, job, make, me, new_job, register, report, run,
-    snooze, stopped,
+    Made, TENANT, claim_one, enqueue, fail, fail_for_good, job, make, me, new_job, register,
+    report, run, snooze, stopped,
 };
 
 #[track_caller]
@@ -243,4 +244,26 @@ fn the_order_is_that_of_the_locks_and_not_of_when_a_transaction_began() {
             "cancel_requested running>cancelling"
         ]
     );
+}
+
+#[test]
+fn the_record_outlives_the_job() {
+    let db = TestDb::new();
+    let conn = &mut db.conn();
+    let made = make(conn, JobState::Cancelled);
+    let number = JobRef::number(made.id);
+    let (_, before) = query::life(conn, Some(TENANT), &number).unwrap();
+    run(
+        conn,
+        "alter table belay.job_done disable trigger job_done_kept; delete from belay.job_done",
+    );
+    let (id, after) = query::life(conn, Some(TENANT), &number).unwrap();
+    assert_eq!(id, made.id);
+    assert!(!after.is_empty());
+    assert!(after.iter().all(|entry| before.contains(entry)));
+    for tenant in [Some(TENANT + 1), Some(TENANT)] {
+        let other = JobRef::number(if tenant == Some(TENANT) { 999 } else { made.id });
+        let missing = query::life(conn, tenant, &other);
+        assert!(matches!(missing, Err(Error::Missing { .. })), "{missing:?}");
+    }
 }

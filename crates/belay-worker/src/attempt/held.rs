@@ -123,8 +123,9 @@ impl Held {
         let mut inner = self.lock();
         let early = inner.early.get(&job.key).copied();
         inner.jobs.insert(job.key, Arc::clone(job));
-        // Under the lock: whoever loses the registration marks it first and looks through the jobs then.
-        if job.registration.is_lost() {
+        // Under the lock: whoever loses the registration marks it first and looks through the jobs then. By the clock as well:
+        // after a freeze this thread may be the first to wake.
+        if !job.registration.is_valid() {
             job.want(Control::Kill(StopCause::LeaseLost));
         }
         early.is_some_and(|wanted| job.want(wanted))

@@ -184,6 +184,7 @@ fn spawn(
         max_attempts: claimed.max_attempts,
         fence: claimed.fence,
         worker: registration.id,
+        lease: registration.until(),
         payload: claimed.payload,
         control: job.watch(),
         sink: Arc::clone(&job.shown) as Arc<dyn crate::executors::Sink>,

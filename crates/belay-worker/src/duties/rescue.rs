@@ -18,19 +18,13 @@ const BATCH: i32 = 500;
 const MAX_ROUNDS: usize = 100;
 /// How long dead workers are remembered, longer than any claim of theirs can still take to commit.
 const FORGET_AFTER: Duration = Duration::from_secs(60);
-/// When to look through whole lines for jobs of a dead worker, after it was first seen dead: at once; when its last claims
-/// must have committed; before it is forgotten.
-const WHOLE_AFTER: [Duration; 3] = [
-    Duration::ZERO,
-    Duration::from_secs(15),
-    Duration::from_secs(50),
-];
 
 /// Every second on one node.
 #[derive(Default)]
 pub(super) struct Rescue {
-    /// Dead workers: when they were first seen, and how often whole lines were looked through since.
-    dead: HashMap<i64, (Instant, usize)>,
+    /// Dead workers, and when whole lines are to be looked through for their jobs: at once, and then once per lease for as long as
+    /// the worker is remembered, which it is while it holds a job. One that somebody has locked is passed over.
+    dead: HashMap<i64, Instant>,
 }
 
 impl Duty for Rescue {
@@ -57,7 +51,7 @@ impl Duty for Rescue {
         let mut all = pass(context, false)?;
         if self.whole_is_due() {
             add(&mut all, pass(context, true)?);
-            self.whole_is_done();
+            self.whole_is_done(context.shared.config.lease);
         }
         let forgotten = context
             .link
@@ -87,27 +81,21 @@ impl Rescue {
             .collect();
         self.dead.retain(|id, _| dead.contains(id));
         for id in dead {
-            self.dead.entry(id).or_insert((now, 0));
+            self.dead.entry(id).or_insert(now);
         }
         Ok(())
     }
 
     fn whole_is_due(&self) -> bool {
-        self.dead.values().any(|(seen, done)| {
-            WHOLE_AFTER
-                .get(*done)
-                .is_some_and(|after| seen.elapsed() >= *after)
-        })
+        let now = Instant::now();
+        self.dead.values().any(|next| *next <= now)
     }
 
-    fn whole_is_done(&mut self) {
-        for (seen, done) in self.dead.values_mut() {
-            while WHOLE_AFTER
-                .get(*done)
-                .is_some_and(|after| seen.elapsed() >= *after)
-            {
-                *done += 1;
-            }
+    /// One look is for all of them.
+    fn whole_is_done(&mut self, lease: Duration) {
+        let next = Instant::now() + lease;
+        for time in self.dead.values_mut() {
+            *time = next;
         }
     }
 }

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use belay_core::Result;
-use belay_core::ops;
-use chrono::Utc;
+use belay_core::{Result, ops, query};
 
 use super::{Context, Duty};
 
@@ -27,9 +25,11 @@ impl Duty for Retention {
             return Ok(None);
         }
         let keep = context.shared.config.retention;
-        let dropped = context
-            .link
-            .run(|s| ops::drop_partitions(s.raw(), Utc::now(), keep.jobs, keep.events))?;
+        // The database's clock: one of ours that is wrong must not drop what it takes for old.
+        let dropped = context.link.run(|s| {
+            let now = query::now(s.raw())?;
+            ops::drop_partitions(s.raw(), now, keep.jobs, keep.events)
+        })?;
         let names: Vec<&str> = dropped.iter().map(|p| p.name.as_str()).collect();
         Ok(Some(if names.is_empty() {
             "nothing was old enough".to_owned()

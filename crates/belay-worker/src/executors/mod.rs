@@ -103,6 +103,9 @@ pub struct Attempt {
     pub fence: i32,
     /// Number of the worker that holds the job.
     pub worker: i64,
+    /// Until when the worker may act without another heartbeat, as time since the machine was started (`CLOCK_BOOTTIME`). Moves
+    /// with every heartbeat. For executors whose work goes on while this process is frozen: it must not go on any longer.
+    pub lease: watch::Receiver<Duration>,
     /// The payload, JSON text exactly as stored.
     pub payload: String,
     /// What the worker wants; executors must watch it.

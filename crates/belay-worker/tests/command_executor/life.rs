@@ -6,7 +6,9 @@ use std::time::Duration;
 use belay_worker::executors::{Control, Finish, Rung, StopCause};
 use rustix::process::{Resource, Signal, getrlimit, setrlimit};
 
-use crate::support::{Job, Started, alive, flag, kill, let_the_executor_act, until};
+use tokio::sync::watch;
+
+use crate::support::{Job, Started, alive, flag, from_now, kill, let_the_executor_act, until};
 
 /// A tree that resists: in the group, out of the group, and with nothing in its environment.
 const TREE: &str = r#"
@@ -22,6 +24,76 @@ async fn grown(started: &Started) {
 }
 
 #[tokio::test]
+async fn the_tree_dies_with_the_lease_of_a_frozen_daemon() {
+    if std::env::var_os("BELAY_TEST_HOST").is_some() {
+        let (renew, lease) = watch::channel(Duration::MAX);
+        let started = Job::sh(TREE).lease(lease).start();
+        grown(&started).await;
+        renew.send(from_now(Duration::from_secs(2))).unwrap();
+        let_the_executor_act().await;
+        println!("grown {}", std::process::id());
+        let _ = started.finish().await;
+        unreachable!("it was to be frozen by then");
+    }
+    let (mut host, number) = host("the_tree_dies_with_the_lease_of_a_frozen_daemon").await;
+    let mark = format!("mark-{number}-end");
+    kill(i32::try_from(host.id()).unwrap(), Signal::STOP);
+    until("the tree is gone", || {
+        alive(&mark, number).iter().all(|seen| seen.is_guard)
+    })
+    .await;
+    host.kill().unwrap();
+    host.wait().unwrap();
+}
+
+#[tokio::test]
+async fn a_lease_that_is_renewed_does_not_end() {
+    let (renew, lease) = watch::channel(from_now(Duration::from_secs(2)));
+    let started = Job::sh("sleep 3; echo done").lease(lease).start();
+    let renewing = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            if renew.send(from_now(Duration::from_secs(2))).is_err() {
+                return;
+            }
+        }
+    });
+    assert_eq!(started.finish().await, Finish::Completed);
+    renewing.abort();
+}
+
+#[tokio::test]
+async fn a_lease_that_is_over_kills_without_grace() {
+    let (_renew, lease) = watch::channel(from_now(Duration::from_millis(500)));
+    let started = Job::sh(TREE)
+        .grace(Duration::from_secs(600))
+        .lease(lease)
+        .start();
+    let killed = Finish::Stopped { rung: Rung::Kill };
+    assert_eq!(started.finish().await, killed);
+}
+
+/// Starts this test once more as a daemon; answers it, and the number of its job, once the tree of that has grown.
+async fn host(test: &str) -> (std::process::Child, i64) {
+    let mut host = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("life::{test}"), "--nocapture"])
+        .env("BELAY_TEST_HOST", "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stdout = host.stdout.take().unwrap();
+    // Numbers of jobs start at the process id of whoever runs them.
+    let number = i64::from(host.id()) * 10_000;
+    let grown = tokio::task::spawn_blocking(move || {
+        use std::io::{BufRead, BufReader};
+        let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
+        lines.any(|line| line.contains("grown"))
+    });
+    assert!(grown.await.unwrap(), "the host ended early");
+    (host, number)
+}
+
+#[tokio::test]
 async fn the_tree_dies_with_the_daemon() {
     // This test is also the daemon: started again with the variable set, it runs a job until it is killed.
     if std::env::var_os("BELAY_TEST_HOST").is_some() {
@@ -31,26 +103,8 @@ async fn the_tree_dies_with_the_daemon() {
         let _ = started.finish().await;
         unreachable!("nobody stops this job");
     }
-    let mut host = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "life::the_tree_dies_with_the_daemon",
-            "--nocapture",
-        ])
-        .env("BELAY_TEST_HOST", "1")
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let stdout = host.stdout.take().unwrap();
-    // Numbers of jobs start at the process id of whoever runs them.
-    let number = i64::from(host.id()) * 10_000;
+    let (mut host, number) = host("the_tree_dies_with_the_daemon").await;
     let mark = format!("mark-{number}-end");
-    let grown = tokio::task::spawn_blocking(move || {
-        use std::io::{BufRead, BufReader};
-        let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
-        lines.any(|line| line.contains("grown"))
-    });
-    assert!(grown.await.unwrap(), "the host ended early");
     assert!(alive(&mark, number).len() >= 5, "four programs and a guard");
 
     host.kill().unwrap();

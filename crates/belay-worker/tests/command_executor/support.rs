@@ -49,6 +49,7 @@ impl Recorder {
 pub(crate) struct Job {
     pub(crate) settings: CommandSettings,
     pub(crate) payload: String,
+    lease: Option<watch::Receiver<Duration>>,
     number: i64,
     mark: String,
 }
@@ -83,6 +84,7 @@ impl Job {
         Self {
             settings,
             payload: "{}".into(),
+            lease: None,
             number,
             mark,
         }
@@ -103,6 +105,12 @@ impl Job {
         self
     }
 
+    /// Leases that end.
+    pub(crate) fn lease(mut self, lease: watch::Receiver<Duration>) -> Self {
+        self.lease = Some(lease);
+        self
+    }
+
     pub(crate) fn start(self) -> Started {
         self.start_with(Control::Run)
     }
@@ -120,6 +128,9 @@ impl Job {
             max_attempts: 5,
             fence: 17,
             worker: 1,
+            lease: self
+                .lease
+                .unwrap_or_else(|| watch::Sender::new(Duration::MAX).subscribe()),
             payload: self.payload,
             control: seen,
             sink: sink.clone(),
@@ -258,6 +269,15 @@ pub(crate) async fn let_the_executor_act() {
 
 pub(crate) fn kill(pid: i32, signal: rustix::process::Signal) {
     rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal).unwrap();
+}
+
+/// Time since the machine was started, by which leases are counted, and so much more.
+pub(crate) fn from_now(time: Duration) -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::new(
+        now.tv_sec.try_into().unwrap(),
+        now.tv_nsec.try_into().unwrap(),
+    ) + time
 }
 
 /// A path in a fresh folder; the folder goes with the first value.

@@ -244,6 +244,7 @@ fn one_client(bench: &Bench) -> Vec<i64> {
                 .db
                 .read(|conn| query::list(conn, &JobFilter::default(), 20))
                 .unwrap()
+                .jobs
                 .is_empty()
         );
         all.extend(ids);

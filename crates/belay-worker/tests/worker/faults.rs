@@ -68,6 +68,33 @@ fn the_jobs_of_a_worker_that_vanished_are_run_by_another() {
 }
 
 #[test]
+fn a_job_of_a_dead_worker_that_somebody_holds_locked_is_taken_when_it_is_let_go() {
+    let bench = Bench::new();
+    let cancelled = bench.enqueue(&sleep(0.0));
+    let waiting = bench.enqueue(&sleep(0.0));
+    vanished(&bench, 2);
+    bench.cancel(cancelled);
+    let mut locking = bench.test.conn();
+    locking
+        .batch_execute("begin; select id from belay.job order by id for update")
+        .unwrap();
+    let mut config = config();
+    (config.lease, config.beat) = (Duration::from_secs(1), Duration::from_millis(100));
+    let worker = bench.start(config);
+    // Its lines were looked through from end to end more than once by then: that is done once per lease.
+    let mut watcher = bench.test.conn();
+    eventually(PATIENCE, || {
+        let dead = "select 1 from belay.worker where dead_at < clock_timestamp() - interval '4 s'";
+        (diesel::sql_query(dead).execute(&mut watcher).unwrap() == 1).then_some(())
+    });
+    locking.batch_execute("rollback").unwrap();
+    let job = bench.until(cancelled, JobState::Cancelled);
+    assert_eq!(job.cancel().unwrap().rung.as_deref(), Some("lease_lost"));
+    bench.until(waiting, JobState::Completed);
+    end(&worker);
+}
+
+#[test]
 fn a_worker_that_was_declared_dead_stops_its_work_and_begins_anew() {
     let bench = Bench::new();
     let waits = Waits::then_stopped();

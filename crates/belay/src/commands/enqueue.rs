@@ -15,7 +15,7 @@ use super::{Context, tenant_number};
 use crate::config::parse_duration;
 use crate::exit::{Exit, Failure};
 use crate::show::time;
-use crate::{actor, clock, wire};
+use crate::{actor, wire};
 
 /// A payload file is not read further than this; the database allows less.
 const MAX_READ: u64 = 2 * 1024 * 1024;
@@ -69,7 +69,7 @@ impl Enqueue {
         let (made, existed) = db.tx(|conn| {
             if let Some(delay) = self.delay {
                 let delay = chrono::TimeDelta::from_std(delay).unwrap_or(chrono::TimeDelta::MAX);
-                let now = clock::database_now(conn)?;
+                let now = query::now(conn)?;
                 job.run_at = now.checked_add_signed(delay);
             }
             let key = self.idempotency_key.as_deref();

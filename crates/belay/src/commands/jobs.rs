@@ -9,7 +9,7 @@ use clap::Args;
 use super::{Context, tenant_number};
 use crate::exit::{Exit, Failure};
 use crate::show::ago;
-use crate::{clock, wire};
+use crate::wire;
 
 #[derive(Debug, Args)]
 pub(crate) struct Jobs {
@@ -42,11 +42,11 @@ impl Jobs {
             queue: self.queue.clone(),
             kind: self.kind.clone(),
             before: self.before,
+            ..JobFilter::default()
         };
-        let jobs = self.pages(&db, filter)?;
+        let (jobs, more) = self.pages(&db, filter)?;
         if context.out.is_json() {
-            let full = jobs.len() >= self.limit as usize;
-            let next = jobs.last().filter(|_| full).map(|job| job.id);
+            let next = jobs.last().filter(|_| more).map(|job| job.id);
             let jobs = with_progress(&db, jobs)?;
             let page = wire::Jobs {
                 jobs: jobs
@@ -58,7 +58,7 @@ impl Jobs {
             context.out.json(&page, false)?;
             return Ok(Exit::Ok);
         }
-        let now = db.read(clock::database_now)?;
+        let now = db.read(query::now)?;
         let rows = jobs.iter().map(|job| row(job, now)).collect();
         context.out.table(
             &[
@@ -70,16 +70,16 @@ impl Jobs {
         Ok(Exit::Ok)
     }
 
-    fn pages(&self, db: &Db, mut filter: JobFilter) -> Result<Vec<Job>, Failure> {
+    /// The jobs, and whether there may be more.
+    fn pages(&self, db: &Db, mut filter: JobFilter) -> Result<(Vec<Job>, bool), Failure> {
         let mut all: Vec<Job> = Vec::new();
         loop {
             let left = i64::from(self.limit) - all.len() as i64;
             let size = left.min(MAX_PAGE);
             let page = db.read(|conn| query::list(conn, &filter, size))?;
-            let last = (page.len() as i64) < size || size == left;
-            all.extend(page);
-            if last {
-                return Ok(all);
+            all.extend(page.jobs);
+            if !page.more || all.len() >= self.limit as usize {
+                return Ok((all, page.more));
             }
             filter.before = all.last().map(|job| job.id);
         }
@@ -87,17 +87,13 @@ impl Jobs {
 }
 
 fn with_progress(db: &Db, jobs: Vec<Job>) -> Result<Vec<(Job, Option<ProgressView>)>, Failure> {
-    Ok(db.read(|conn| {
-        jobs.into_iter()
-            .map(|job| {
-                let progress = match job.started_at {
-                    Some(_) => query::progress(conn, job.id)?,
-                    None => None,
-                };
-                Ok((job, progress))
-            })
-            .collect()
-    })?)
+    let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
+    let mut progress = db.read(|conn| query::progress_of(conn, &ids))?;
+    let seen = jobs.into_iter().map(|job| {
+        let progress = progress.remove(&job.id);
+        (job, progress)
+    });
+    Ok(seen.collect())
 }
 
 fn row(job: &Job, now: DateTime<Utc>) -> Vec<String> {

@@ -11,10 +11,9 @@ use serde_json::json;
 
 use super::Context;
 use crate::actor;
-use crate::clock;
 use crate::config::parse_duration;
 use crate::exit::{Exit, Failure};
-use crate::show::{maybe_time, time};
+use crate::show::{maybe_time, note, time};
 use crate::wire;
 
 #[derive(Debug, Subcommand)]
@@ -73,7 +72,7 @@ impl Create {
         let db = context.db()?;
         let actor = actor::login();
         let (secret, stored) = db.tx(|conn| {
-            let now = clock::database_now(conn)?;
+            let now = query::now(conn)?;
             let tenants = self
                 .tenants
                 .iter()
@@ -97,7 +96,10 @@ impl Create {
             context.out.json(&key, false)?;
         } else {
             context.out.line(&secret)?;
-            eprintln!("This is key {}. It is not shown again.", stored.name);
+            note(format!(
+                "This is key {}. It is not shown again.",
+                stored.name
+            ));
         }
         Ok(Exit::Ok)
     }
@@ -109,7 +111,7 @@ fn invented_name(now: DateTime<Utc>) -> String {
 
 fn list(context: &mut Context) -> Result<Exit, Failure> {
     let db = context.db()?;
-    let (keys, now) = db.read(|conn| Ok((query::keys(conn)?, clock::database_now(conn)?)))?;
+    let (keys, now) = db.read(|conn| Ok((query::keys(conn)?, query::now(conn)?)))?;
     if context.out.is_json() {
         let list: Vec<_> = keys.iter().map(wire::Key::from).collect();
         context.out.json(&json!({ "keys": list }), false)?;

@@ -41,7 +41,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Ok(exit) => exit.into(),
         Err(failure) => {
             if !failure.message.is_empty() {
-                eprintln!("belay: {failure}");
+                crate::show::note(format!("belay: {failure}"));
             }
             failure.exit.into()
         }

@@ -114,8 +114,14 @@ impl Database {
 
 /// What is added to a connection string that does not say otherwise: a host that is silent must not hold a start for minutes,
 /// and whoever looks at the sessions of the database should see whose they are.
-const PARAMETERS: [(&str, &str); 2] = [
+/// A host that vanishes without a word is given up in seconds, not in the quarter of an hour that the system would take: every
+/// thread that waits for an answer has to find the host that took over.
+const PARAMETERS: [(&str, &str); 6] = [
     ("connect_timeout", "5"),
+    ("tcp_user_timeout", "5000"),
+    ("keepalives_idle", "5"),
+    ("keepalives_interval", "2"),
+    ("keepalives_count", "3"),
     ("fallback_application_name", "belay"),
 ];
 
@@ -135,23 +141,30 @@ fn check_url(url: &str) -> Result<(), ConfigError> {
 
 #[cfg(test)]
 mod tests {
-    use super::Database;
+    use super::{Database, PARAMETERS};
 
     #[test]
     fn parameters_fit_both_spellings_and_what_is_said_stands() {
         let database = Database::default();
+        let rest = |sign: &str| {
+            PARAMETERS
+                .iter()
+                .skip(1)
+                .map(|(name, value)| format!("{sign}{name}={value}"))
+                .collect::<String>()
+        };
         for (url, expected) in [
             (
                 "postgres://db/x",
-                "postgres://db/x?connect_timeout=5&fallback_application_name=belay",
+                format!("postgres://db/x?connect_timeout=5{}", rest("&")),
             ),
             (
                 "postgres://db/x?connect_timeout=60",
-                "postgres://db/x?connect_timeout=60&fallback_application_name=belay",
+                format!("postgres://db/x?connect_timeout=60{}", rest("&")),
             ),
             (
                 "host=db dbname=x",
-                "host=db dbname=x connect_timeout=5 fallback_application_name=belay",
+                format!("host=db dbname=x connect_timeout=5{}", rest(" ")),
             ),
         ] {
             assert_eq!(database.connection(url), expected);

@@ -1,4 +1,4 @@
-//! `[http]`: the address of the API and the dashboard.
+//! `[http]`: the address of the API.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;

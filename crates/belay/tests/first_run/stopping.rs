@@ -46,6 +46,24 @@ fn running_jobs_may_end() {
 }
 
 #[test]
+fn a_log_that_nobody_reads_any_more_ends_nothing() {
+    let site = Site::new();
+    let mut daemon = site.start();
+    let id = running(&site, SLEEP);
+    daemon.close_log();
+    // Each of these is logged.
+    for _ in 0..2 {
+        daemon.signal(Signal::HUP);
+    }
+    daemon.signal(Signal::TERM);
+    draining(&daemon);
+    let path = format!("/belay/v1/jobs/{id}/cancel");
+    assert_eq!(daemon.http("POST", &path, "{}").0, 200);
+    let (status, ..) = daemon.wait();
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
 fn a_cancel_works_while_jobs_are_waited_for() {
     let site = Site::new();
     let mut daemon = site.start();

@@ -172,6 +172,11 @@ impl Daemon<'_> {
         rustix::process::kill_process(self.pid(), signal).unwrap();
     }
 
+    /// Leaves its log without a reader.
+    pub(crate) fn close_log(&mut self) {
+        drop(self.child.as_mut().unwrap().stderr.take());
+    }
+
     /// Waits for its end.
     pub(crate) fn wait(&mut self) -> (ExitStatus, String, String) {
         let Output {

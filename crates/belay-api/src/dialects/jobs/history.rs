@@ -38,7 +38,7 @@ pub(super) async fn get_customer_job_history(call: Call) -> Answer {
     let (caller, job) = path::about(&call).await?;
     let (job, events) = call
         .request
-        .database(move |db| service::read::life(db, &caller, &job))
+        .database(move |db| service::read::with_life(db, &caller, &job))
         .await?;
     let mut all = changes::of(&job, &events);
     let total = i64::try_from(all.len()).unwrap_or(i64::MAX);

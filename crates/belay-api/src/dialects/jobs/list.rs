@@ -42,6 +42,7 @@ pub(super) async fn list_customer_jobs(call: Call) -> Answer {
     };
     let filter = JobFilter {
         states,
+        without_payload: true,
         ..JobFilter::default()
     };
     let (jobs, total, attributes) = call

@@ -41,13 +41,12 @@ pub(super) async fn list_prospecting_jobs(call: Call) -> Answer {
         ..JobFilter::default()
     };
     let caller = path::access(&call, group).await?;
-    let mut seen = call
+    // One more than asked for is read, to know whether there is one; what is large may be fewer.
+    let (mut seen, has_more) = call
         .request
         .database(move |db| service::read::list(db, &caller, &filter, limit.saturating_add(1)))
         .await?;
-    // One more than asked for was read, to know whether there is one.
-    let has_more = seen.len() as i64 > limit;
-    if has_more {
+    if seen.len() as i64 > limit {
         seen.pop();
     }
     let next_cursor = seen

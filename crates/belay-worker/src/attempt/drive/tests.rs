@@ -26,6 +26,7 @@ fn attempt(job: &HeldJob, seconds: u32) -> Attempt {
         max_attempts: 1,
         fence: 1,
         worker: 1,
+        lease: watch::Sender::new(Duration::MAX).subscribe(),
         payload: format!("{{\"seconds\": {seconds}}}"),
         control: job.watch(),
         sink: Arc::clone(&job.shown) as Arc<dyn Sink>,

@@ -47,7 +47,10 @@ impl Duty for Sweep {
         while let Some(pass) = self.plan.next(now) {
             let began = Instant::now();
             let n = sweep(context, pass)?;
-            self.plan.done(pass, Instant::now(), began.elapsed(), n);
+            let after = context.link.run(|s| s.run(ops::sweep_mark))?;
+            let ended = Instant::now();
+            self.plan.done(pass, ended, began.elapsed(), n, after);
+            self.plan.mark(ended, after);
             found += n;
         }
         Ok((found > 0).then(|| format!("{found} jobs found that claims had passed over")))

@@ -145,20 +145,27 @@ impl Plan {
         None
     }
 
-    /// A pass was made.
-    pub(super) fn done(&mut self, pass: Pass, now: Instant, took: Duration, found: usize) {
+    /// A pass was made. The latest mark that was taken in is from before it, `after` from after it.
+    pub(super) fn done(
+        &mut self,
+        pass: Pass,
+        now: Instant,
+        took: Duration,
+        found: usize,
+        after: SweepMark,
+    ) {
         let rest = took * SHARE;
         match pass {
             Pass::Near { .. } => self.next_near = now + rest.max(NEAR_EVERY),
             Pass::Deep { .. } => {
                 self.next_deep = now + rest.max(DEEP_EVERY);
-                self.move_bound(found);
+                self.move_bound(found, after);
             }
             Pass::Full => self.next_full = now + rest.max(FULL_EVERY),
         }
     }
 
-    fn move_bound(&mut self, found: usize) {
+    fn move_bound(&mut self, found: usize, after: SweepMark) {
         let Some(mark) = self.latest() else {
             return;
         };
@@ -178,7 +185,7 @@ impl Plan {
         {
             self.candidate = Some(Candidate {
                 ticket,
-                turnover: mark.next_xid,
+                turnover: after.next_xid,
             });
         }
     }

@@ -93,6 +93,7 @@ mod tests {
             max_attempts: 5,
             fence: 7,
             worker: 1,
+            lease: watch::Sender::new(std::time::Duration::MAX).subscribe(),
             payload: String::new(),
             control: watch::channel(Control::Run).1,
             sink: Arc::new(Deaf),

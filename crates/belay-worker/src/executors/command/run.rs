@@ -16,7 +16,7 @@ use super::super::{Attempt, Control, Finish, Output, Rung};
 use super::launch::{self, Launched};
 use super::settings::CommandSettings;
 use super::streams::Streams;
-use super::wire::{self, CannotStart, Ended, Report};
+use super::wire::{CannotStart, Ended, Order, Report};
 use super::{environment, lost, outcome};
 
 /// How long a guard may keep silent after it was told to kill. It reports every few seconds then.
@@ -75,6 +75,7 @@ enum Last {
 /// Something to react to.
 enum Event {
     Control(Result<(), watch::error::RecvError>),
+    Lease(Result<(), watch::error::RecvError>),
     Readable,
     Writable,
     Streams,
@@ -97,6 +98,8 @@ struct Session {
     told: Told,
     /// The worker's side of the control is there.
     watching: bool,
+    /// There will be further leases.
+    leased: bool,
     /// End of the grace period, or of the patience with a silent guard.
     deadline: Option<Instant>,
 }
@@ -119,7 +122,7 @@ impl Session {
         } = launched;
         let payload = std::mem::take(&mut attempt.payload).into_bytes();
         let limit = settings.output_limit;
-        Self {
+        let mut session = Self {
             streams: Streams::new(stdin, payload, stdout, stderr, progress, limit),
             settings,
             attempt,
@@ -131,8 +134,11 @@ impl Session {
             program: None,
             told: Told::Run,
             watching: true,
+            leased: true,
             deadline: None,
-        }
+        };
+        session.pass_lease_on();
+        session
     }
 
     async fn run(mut self) -> Finish {
@@ -149,6 +155,8 @@ impl Session {
                     self.watching = false;
                     self.kill();
                 }
+                Event::Lease(Ok(())) => self.pass_lease_on(),
+                Event::Lease(Err(_)) => self.leased = false,
                 Event::Readable => {
                     if let Some(last) = self.read_reports() {
                         break last;
@@ -184,6 +192,7 @@ impl Session {
         let show_at = self.streams.show_at();
         tokio::select! {
             changed = self.attempt.control.changed(), if self.watching => Event::Control(changed),
+            changed = self.attempt.lease.changed(), if self.leased => Event::Lease(changed),
             _ = self.socket.readable() => Event::Readable,
             _ = self.socket.writable(), if !self.unsent.is_empty() => Event::Writable,
             () = self.streams.step() => Event::Streams,
@@ -192,17 +201,28 @@ impl Session {
         }
     }
 
+    /// Tells the guard how long the program may go on if this process says nothing more.
+    fn pass_lease_on(&mut self) {
+        let until = *self.attempt.lease.borrow_and_update();
+        let nanos = u64::try_from(until.as_nanos()).unwrap_or(u64::MAX);
+        // A guard that is behind gets the next one.
+        if self.unsent.is_empty() || self.program.is_none() {
+            self.unsent.extend(Order::Lease(nanos).encode());
+            self.send();
+        }
+    }
+
     /// Follows the worker's wish. A stop is never taken back.
     fn want(&mut self, wanted: Control) {
         match (wanted, self.told) {
-            (Control::Suspend, Told::Run) => self.tell(Told::Suspend, wire::STOP),
-            (Control::Run, Told::Suspend) => self.tell(Told::Run, wire::CONT),
+            (Control::Suspend, Told::Run) => self.tell(Told::Suspend, Order::Stop),
+            (Control::Run, Told::Suspend) => self.tell(Told::Run, Order::Cont),
             (Control::Stop(_), Told::Run | Told::Suspend) if self.settings.grace.is_zero() => {
                 self.kill();
             }
             (Control::Stop(_), Told::Run | Told::Suspend) => {
                 self.deadline = Some(Instant::now() + self.settings.grace);
-                self.tell(Told::Stop, wire::TERM);
+                self.tell(Told::Stop, Order::Term);
             }
             (Control::Kill(_), _) => self.kill(),
             (Control::Run | Control::Suspend | Control::Stop(_), _) => {}
@@ -214,7 +234,7 @@ impl Session {
             return;
         }
         self.deadline = Some(Instant::now() + SILENCE);
-        self.tell(Told::Kill, wire::KILL);
+        self.tell(Told::Kill, Order::Kill);
         // In case somebody stopped the guard together with the program.
         if let Some(guard) = self.guard.id().and_then(|id| i32::try_from(id).ok())
             && let Some(guard) = Pid::from_raw(guard)
@@ -223,9 +243,9 @@ impl Session {
         }
     }
 
-    fn tell(&mut self, told: Told, order: u8) {
+    fn tell(&mut self, told: Told, order: Order) {
         self.told = told;
-        self.unsent.push(order);
+        self.unsent.extend(order.encode());
         self.send();
     }
 

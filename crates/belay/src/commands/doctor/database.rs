@@ -2,16 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use belay_core::model::WorkerRow;
-use belay_core::{Db, JobState, migrate, query};
+use belay_core::{Db, migrate, query};
 use belay_metrics::{Reading, Sampler};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Finding;
 use super::figures::{self, Server, Updates};
+use super::work::{alive, cancels, waiting_for_nobody};
 use crate::config::Config;
+use crate::database;
 use crate::show::duration;
-use crate::{clock, database};
 
 /// A clock that is off by more than this deserves a word.
 const SKEW: TimeDelta = TimeDelta::seconds(2);
@@ -42,6 +42,15 @@ pub(super) fn look(config: &Config, findings: &mut Vec<Finding>) -> bool {
     };
     check_server(&server, findings);
     findings.push(clock_skew(&db));
+    if let Ok(language) = db.read(query::message_language)
+        && !query::is_english(&language)
+    {
+        findings.push(Finding::failure(
+            "messages",
+            format!("are in the language {language:?}, which this program cannot tell apart"),
+            "let a superuser run: alter role <the role belay logs in as> set lc_messages = 'C'",
+        ));
+    }
     if let Err(error) = db.read(migrate::check) {
         findings.push(Finding::failure(
             "schema",
@@ -100,7 +109,7 @@ fn check_server(server: &Server, findings: &mut Vec<Finding>) {
 fn clock_skew(db: &Db) -> Finding {
     let began = Instant::now();
     let before = Utc::now();
-    match db.read(clock::database_now) {
+    match db.read(query::now) {
         Ok(theirs) => skew(theirs, before, began.elapsed()),
         Err(error) => Finding::failure("clock", error.to_string(), "try again"),
     }
@@ -132,13 +141,16 @@ fn check_contents(config: &Config, db: &Db, findings: &mut Vec<Finding>) {
     let read = db.read(|conn| {
         Ok((
             query::workers(conn)?,
-            clock::database_now(conn)?,
+            query::now(conn)?,
             figures::updates(conn)?,
             figures::oldest_holder(conn)?,
             query::keys(conn)?,
+            query::unserved_lines(conn)?,
         ))
     });
-    let (Some(reading), Ok((workers, now, updates, holder, keys))) = (&sample.reading, read) else {
+    let (Some(reading), Ok((workers, now, updates, holder, keys, unserved))) =
+        (&sample.reading, read)
+    else {
         findings.push(Finding::failure(
             "contents",
             "the tables could not be read",
@@ -148,6 +160,9 @@ fn check_contents(config: &Config, db: &Db, findings: &mut Vec<Finding>) {
     };
     findings.push(partitions(reading.partitions_ahead));
     findings.push(alive(&workers, reading, now));
+    if let Some(finding) = waiting_for_nobody(&unserved) {
+        findings.push(finding);
+    }
     findings.push(cancels(reading));
     let holder = holder.map_or_else(String::new, |h| format!(": session {} ({})", h.pid, h.who));
     findings.push(transactions(reading, &holder));
@@ -158,6 +173,19 @@ fn check_contents(config: &Config, db: &Db, findings: &mut Vec<Finding>) {
             "there is no valid API key, so nobody can use the HTTP API",
             "belay key create --scope admin --all-tenants",
         ));
+    }
+    if let Ok(token) = std::fs::read_to_string(config.data_dir.admin_key()) {
+        let key = db.read(|conn| query::find_key(conn, token.trim()));
+        if matches!(&key, Ok(key) if !key.as_ref().is_some_and(|key| key.is_valid(now))) {
+            findings.push(Finding::warning(
+                "keys",
+                format!(
+                    "the key in {} does not work any more",
+                    config.data_dir.admin_key().display()
+                ),
+                "delete the file, or put a key into it: belay key create --scope admin --all-tenants",
+            ));
+        }
     }
     if config.database.pooler {
         findings.push(Finding::ok("pooler", "settings for a transaction pooler"));
@@ -178,66 +206,6 @@ fn partitions(ahead: i32) -> Finding {
         ),
         days => Finding::ok("partitions", format!("made for {days} days ahead")),
     }
-}
-
-fn alive(workers: &[WorkerRow], reading: &Reading, now: DateTime<Utc>) -> Finding {
-    let silent: Vec<&WorkerRow> = workers
-        .iter()
-        .filter(|w| {
-            let lease = TimeDelta::milliseconds(i64::from(w.lease_ms));
-            w.dead_at.is_none() && w.beat_at + lease < now
-        })
-        .collect();
-    if let Some(worker) = silent.first() {
-        return Finding::failure(
-            "workers",
-            format!(
-                "worker {} ({} on {}) is silent beyond its lease, and nobody has taken its jobs",
-                worker.id, worker.name, worker.host
-            ),
-            "start a daemon with `duties = true`, which rescues them",
-        );
-    }
-    let waiting: i64 = reading
-        .jobs
-        .iter()
-        .filter(|row| row.state == JobState::Queued)
-        .map(|row| row.jobs)
-        .sum();
-    let counts = reading.workers;
-    if counts.alive == 0 && waiting > 0 {
-        return Finding::failure(
-            "workers",
-            format!("{waiting} jobs wait and no worker lives"),
-            "start one with `belay serve`",
-        );
-    }
-    Finding::ok(
-        "workers",
-        format!(
-            "{} alive, {} stopping, {} found dead lately; {waiting} jobs wait",
-            counts.alive, counts.stopping, counts.dead
-        ),
-    )
-}
-
-fn cancels(reading: &Reading) -> Finding {
-    let cancelling = reading.cancelling;
-    let oldest = duration(Duration::try_from_secs_f64(cancelling.oldest_s).unwrap_or_default());
-    if cancelling.overdue > 0 {
-        return Finding::failure(
-            "cancels",
-            format!(
-                "{} jobs have not stopped although they were told to, the oldest {oldest} ago",
-                cancelling.overdue
-            ),
-            "belay jobs --state cancelling shows them; belay cancel --force ID ends one without its worker",
-        );
-    }
-    Finding::ok(
-        "cancels",
-        format!("{} in progress, none overdue", cancelling.now),
-    )
 }
 
 fn transactions(reading: &Reading, holder: &str) -> Finding {
@@ -349,25 +317,6 @@ mod tests {
             assert_eq!(finding.level, Level::Warning);
             assert!(finding.detail.ends_with("session 7 (bob)"), "{finding:?}");
         }
-    }
-
-    #[test]
-    fn cancels_that_take_too_long_are_a_failure() {
-        let reading = |overdue| Reading {
-            at: Instant::now(),
-            jobs: Vec::new(),
-            workers: belay_metrics::Workers::default(),
-            cancelling: belay_metrics::Cancelling {
-                now: 3,
-                overdue,
-                oldest_s: 500.0,
-            },
-            oldest_snapshot_s: 0.0,
-            oldest_writing_s: 0.0,
-            partitions_ahead: 14,
-        };
-        assert_eq!(cancels(&reading(0)).level, Level::Ok);
-        assert_eq!(cancels(&reading(1)).level, Level::Failure);
     }
 
     fn hot_level(updates: &Updates) -> Level {

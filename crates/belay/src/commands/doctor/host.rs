@@ -1,9 +1,11 @@
 //! What can be seen on this machine, without the database.
 
+use std::fmt::Display;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::Duration;
 
 use super::Finding;
@@ -17,6 +19,7 @@ pub(super) fn look(config: &Config) -> Vec<Finding> {
     if config.database.url.is_none() {
         findings.push(programs(config));
     }
+    findings.extend(kinds(config));
     findings.push(admin_key(config));
     findings.push(daemon(config));
     findings
@@ -63,6 +66,7 @@ fn admin_key(config: &Config) -> Finding {
             ),
         ),
         Ok(_) => Finding::ok("admin key", shown.to_string()),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => unseen("admin key", &shown),
         Err(_) => Finding::ok(
             "admin key",
             format!("none at {shown}; it is made by the first start on a database without keys"),
@@ -70,14 +74,70 @@ fn admin_key(config: &Config) -> Finding {
     }
 }
 
+fn unseen(what: &'static str, path: &dyn Display) -> Finding {
+    Finding::warning(
+        what,
+        format!("this user may not read {path}"),
+        "run this as the user of the daemon",
+    )
+}
+
+/// Whether the programs of the kinds are there, as far as that can be seen from here.
+fn kinds(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if !config.worker.enabled {
+        return findings;
+    }
+    for (name, kind) in &config.kinds {
+        let Some(program) = kind.argv.first() else {
+            continue;
+        };
+        if let Some(cwd) = kind.cwd.as_deref().filter(|cwd| !cwd.is_dir()) {
+            findings.push(Finding::failure(
+                "kinds",
+                format!("the folder {} of kind {name} is not there", cwd.display()),
+                "make it, or change cwd",
+            ));
+        }
+        if !is_there(program) {
+            findings.push(Finding::failure(
+                "kinds",
+                format!(
+                    "the program {program:?} of kind {name} is not there, or cannot be executed"
+                ),
+                "install it, or change argv",
+            ));
+        }
+    }
+    findings
+}
+
+fn is_there(program: &str) -> bool {
+    let can_run = |path: &Path| {
+        fs::metadata(path)
+            .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    };
+    if program.contains('/') {
+        return can_run(Path::new(program));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| can_run(&folder.join(program)))
+}
+
 fn daemon(config: &Config) -> Finding {
     let file = config.data_dir.address();
-    let Ok(text) = fs::read_to_string(&file) else {
-        return Finding::warning(
-            "daemon",
-            format!("none runs on {}", config.data_dir.path().display()),
-            "start one with `belay serve`, unless it runs elsewhere",
-        );
+    let text = match fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            return unseen("daemon", &file.display());
+        }
+        Err(_) => {
+            return Finding::warning(
+                "daemon",
+                format!("none runs on {}", config.data_dir.path().display()),
+                "start one with `belay serve`, unless it runs elsewhere",
+            );
+        }
     };
     let url = text.trim();
     let address = url

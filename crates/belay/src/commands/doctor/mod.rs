@@ -3,6 +3,7 @@
 mod database;
 mod figures;
 mod host;
+mod work;
 
 use clap::Args;
 use serde::Serialize;

@@ -11,10 +11,7 @@ use crate::wire;
 pub(super) fn run(target: &Target, context: &mut Context) -> Result<Exit, Failure> {
     let db = context.db()?;
     let tenant = tenant_number(&db, target.tenant.as_deref())?;
-    let (id, events) = db.read(|conn| {
-        let job = query::get(conn, tenant, &target.id)?;
-        Ok((job.id, query::timeline(conn, &job)?))
-    })?;
+    let (id, events) = db.read(|conn| query::life(conn, tenant, &target.id))?;
     if context.out.is_json() {
         let events = events.iter().map(wire::Event::from).collect();
         context.out.json(&wire::Timeline { id, events }, false)?;

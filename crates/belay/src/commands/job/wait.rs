@@ -8,6 +8,7 @@ use belay_core::model::Job;
 use belay_core::{Db, Error, query};
 
 use crate::exit::{Exit, Failure};
+use crate::show::note;
 
 /// Time between the first looks; it grows, as a job that has run for long rarely ends in the next moment.
 const SOON: Duration = Duration::from_millis(50);
@@ -67,7 +68,7 @@ pub(crate) fn until_end(
 
 fn be_patient(error: &Error, away_since: &mut Option<Instant>) -> Result<(), Failure> {
     let since = *away_since.get_or_insert_with(|| {
-        eprintln!("belay: {error}; trying again");
+        note(format!("belay: {error}; trying again"));
         Instant::now()
     });
     if since.elapsed() < PATIENCE {

@@ -1,5 +1,6 @@
 //! `belay job watch`: progress and new output, until the job has ended.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use belay_core::model::{Job, OutputView, ProgressView};
@@ -11,7 +12,7 @@ use super::wait::{Deadline, until_end};
 use super::{Context, Target, tenant_number};
 use crate::config::parse_duration;
 use crate::exit::{Exit, Failure};
-use crate::show::{Out, plain};
+use crate::show::{Out, note, plain};
 use crate::wire;
 
 #[derive(Debug, Args)]
@@ -95,7 +96,7 @@ impl Seen {
             self.show_state(job)?;
         }
         if let Some(progress) = progress.filter(|p| self.progress.as_ref() != Some(*p)) {
-            eprintln!("belay: progress {}", plain(&words(progress)));
+            note(format!("belay: progress {}", plain(&words(progress))));
         }
         if let Some(output) = output {
             let part = self
@@ -105,7 +106,7 @@ impl Seen {
             let part = self
                 .stderr
                 .news(output.attempt, &output.stderr, output.stderr_bytes);
-            eprint!("{part}");
+            let _ = write!(std::io::stderr(), "{part}");
         }
         if job.state.is_terminal() {
             self.show_state(job)?;
@@ -123,10 +124,10 @@ impl Seen {
             }
             _ => String::new(),
         };
-        eprintln!(
+        note(format!(
             "belay: job {} is {} (attempt {} of {}){error}",
             job.id, job.state, job.attempt, job.max_attempts
-        );
+        ));
         Ok(())
     }
 }

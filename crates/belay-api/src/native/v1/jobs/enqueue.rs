@@ -25,7 +25,8 @@ pub(crate) fn verb() -> Verb {
 pub(super) struct JobRequest {
     /// What the job is; must be registered.
     kind: String,
-    /// Any JSON, kept as it is; `{}` when left out.
+    /// Any JSON, up to 1 MiB; `{}` when left out. Its value is kept, not its text: members may come back in another order and numbers
+    /// in another form.
     #[schema(value_type = serde_json::Value, required = false)]
     payload: Option<Box<RawValue>>,
     /// 1 to 100 letters, digits and `._:-`.
@@ -99,7 +100,7 @@ pub(crate) async fn enqueue_job(mut call: Call) -> Answer {
     let key = idempotency_key(call.request.headers())?;
     let caller = call.caller(&query).await?;
     let job: NewJob = call
-        .body(MEBIBYTE, Need::Required, JobRequest::take)
+        .body(LIMIT, Need::Required, JobRequest::take)
         .await?
         .into();
     let via = caller.via;
@@ -123,6 +124,9 @@ pub(super) fn created(request: &Request, seen: Seen) -> Answer {
     answer.headers_mut().insert(LOCATION, place);
     Ok(answer)
 }
+
+/// A payload of the largest size, and what is around it.
+const LIMIT: usize = MEBIBYTE + 16 * 1024;
 
 pub(super) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 

@@ -45,13 +45,13 @@ pub(crate) async fn list_jobs(call: Call) -> Answer {
         ..JobFilter::default()
     };
     let caller = call.caller(&query).await?;
-    let seen = call
+    let (seen, more) = call
         .request
         .database(move |db| service::read::list(db, &caller, &filter, limit))
         .await?;
     let next = seen
         .last()
-        .filter(|_| seen.len() as i64 >= limit)
+        .filter(|_| more)
         .map(|last| Cursor(last.job.id).to_string());
     let jobs = seen
         .into_iter()

@@ -17,7 +17,7 @@ fn run(plan: &mut Plan, now: Instant, mark: SweepMark) -> Vec<Pass> {
     plan.mark(now, mark);
     let mut passes = Vec::new();
     while let Some(pass) = plan.next(now) {
-        plan.done(pass, now, Duration::ZERO, 0);
+        plan.done(pass, now, Duration::ZERO, 0, mark);
         passes.push(pass);
     }
     passes
@@ -100,15 +100,34 @@ fn the_bound_moves_only_when_every_transaction_has_ended() {
 }
 
 #[test]
+fn who_began_during_the_first_clean_pass_must_have_ended_before_the_second() {
+    let begin = Instant::now();
+    let mut plan = Plan::new(begin);
+    // Every second a ticket and a number; while a deep pass is made, number 1000 is given out.
+    for second in 0..60 {
+        let before = mark(10 + second, 10 + second, 100 + second);
+        let now = begin + s(second as u64);
+        plan.mark(now, before);
+        while let Some(pass) = plan.next(now) {
+            plan.done(pass, now, Duration::ZERO, 0, mark(10 + second, 1001, 100));
+        }
+    }
+    assert_eq!(plan.bound, 0);
+    let candidate = plan.candidate.unwrap();
+    assert_eq!(candidate.turnover, 1001);
+}
+
+#[test]
 fn a_pass_that_finds_something_keeps_the_bound() {
     let begin = Instant::now();
     let mut plan = Plan::new(begin);
     for second in 0..120 {
         let now = begin + s(second);
-        plan.mark(now, mark(second as i64, second as i64, 100 + second as i64));
+        let mark = mark(second as i64, second as i64, 100 + second as i64);
+        plan.mark(now, mark);
         while let Some(pass) = plan.next(now) {
             let found = usize::from(matches!(pass, Pass::Deep { .. }));
-            plan.done(pass, now, Duration::ZERO, found);
+            plan.done(pass, now, Duration::ZERO, found, mark);
         }
     }
     assert_eq!(plan.bound, 0);
@@ -121,9 +140,9 @@ fn passes_take_a_fiftieth_of_the_time() {
     plan.mark(begin, mark(1, 1, 100));
     let pass = plan.next(begin).unwrap();
     assert_eq!(pass, Pass::Deep { low: 1 });
-    plan.done(pass, begin, s(1), 0);
+    plan.done(pass, begin, s(1), 0, mark(1, 1, 100));
     let pass = plan.next(begin).unwrap();
-    plan.done(pass, begin, Duration::from_millis(20), 0);
+    plan.done(pass, begin, Duration::from_millis(20), 0, mark(1, 1, 100));
     assert_eq!(plan.next(begin), None);
     assert_eq!(plan.wait(begin), s(1), "the near pass");
     assert_eq!(plan.next_deep, begin + s(50));

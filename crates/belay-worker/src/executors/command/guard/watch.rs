@@ -7,9 +7,12 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
+};
 
 use super::super::procfs::Process;
-use super::super::wire::{self, Ended, Force, Report};
+use super::super::wire::{Ended, Force, Order, Report};
 use super::{report, signals, tree};
 
 /// How long the process group is given to vanish by KILL before the rest of the tree is searched.
@@ -26,6 +29,10 @@ pub(super) struct Watch<'a> {
     socket: BorrowedFd<'a>,
     /// The daemon is there (the socket has not ended).
     connected: bool,
+    /// The beginning of an order.
+    received: Vec<u8>,
+    /// Becomes readable when the daemon's lease is over.
+    lease: OwnedFd,
     children: OwnedFd,
     guard: i32,
     program: Pid,
@@ -56,6 +63,12 @@ impl<'a> Watch<'a> {
         Ok(Self {
             socket,
             connected: true,
+            received: Vec::new(),
+            // Counts while the machine sleeps, as leases do.
+            lease: timerfd_create(
+                TimerfdClockId::Boottime,
+                TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK,
+            )?,
             children: signals::of_children()?,
             guard: rustix::process::getpid().as_raw_pid(),
             program,
@@ -90,7 +103,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Waits for an order, the end of a child, or the next round of killing.
-    fn wait(&mut self) -> io::Result<Vec<u8>> {
+    fn wait(&mut self) -> io::Result<Vec<Order>> {
         let timeout = self.killing.as_ref().map(|killing| {
             let left = killing.next_round.saturating_duration_since(Instant::now());
             Timespec {
@@ -98,21 +111,51 @@ impl<'a> Watch<'a> {
                 tv_nsec: i64::from(left.subsec_nanos()),
             }
         });
-        let mut watched = vec![PollFd::new(&self.children, PollFlags::IN)];
+        let mut watched = vec![
+            PollFd::new(&self.children, PollFlags::IN),
+            PollFd::new(&self.lease, PollFlags::IN),
+        ];
         if self.connected {
             watched.push(PollFd::new(&self.socket, PollFlags::IN));
         }
         rustix::io::retry_on_intr(|| rustix::event::poll(&mut watched, timeout.as_ref()))?;
         let is_ready = |fd: Option<&PollFd<'_>>| fd.is_some_and(|fd| !fd.revents().is_empty());
-        let (child, order) = (is_ready(watched.first()), is_ready(watched.get(1)));
+        let child = is_ready(watched.first());
+        let over = is_ready(watched.get(1));
+        let order = is_ready(watched.get(2));
         if child {
             self.forget_signals();
         }
-        if order {
-            self.read_orders()
+        let mut orders = if order {
+            self.read_orders()?
         } else {
-            Ok(Vec::new())
+            Vec::new()
+        };
+        // Also after a freeze of this process in which a later lease has arrived: then that one counts.
+        let renewed = orders.iter().any(|order| matches!(order, Order::Lease(_)));
+        if over && !renewed {
+            // Noted as read.
+            let _ = rustix::io::read(self.lease.as_fd(), &mut [0_u8; 8]);
+            orders.push(Order::Kill);
         }
+        Ok(orders)
+    }
+
+    /// Sets when the daemon's lease is over.
+    fn extend(&self, nanos: u64) {
+        const SECOND: u64 = 1_000_000_000;
+        let at = Timespec {
+            tv_sec: i64::try_from(nanos / SECOND).unwrap_or(i64::MAX),
+            tv_nsec: i64::try_from(nanos % SECOND).unwrap_or(0),
+        };
+        let once = Itimerspec {
+            it_interval: Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            },
+            it_value: at,
+        };
+        let _ = timerfd_settime(&self.lease, TimerfdTimerFlags::ABSTIME, &once);
     }
 
     /// One signal can stand for many children, so they are only noted as read.
@@ -121,17 +164,20 @@ impl<'a> Watch<'a> {
         while rustix::io::read(self.children.as_fd(), &mut buffer).is_ok_and(|read| read > 0) {}
     }
 
-    fn read_orders(&mut self) -> io::Result<Vec<u8>> {
+    fn read_orders(&mut self) -> io::Result<Vec<Order>> {
         let mut buffer = [0; 64];
         match rustix::io::read(self.socket, &mut buffer) {
             Ok(0) => {}
-            Ok(read) => return Ok(buffer.get(..read).unwrap_or_default().to_vec()),
+            Ok(read) => {
+                self.received.extend(buffer.get(..read).unwrap_or_default());
+                return Ok(Order::take_all(&mut self.received));
+            }
             Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => return Ok(Vec::new()),
             // A broken socket is an ended one.
             Err(_) => {}
         }
         self.connected = false;
-        Ok(vec![wire::KILL])
+        Ok(vec![Order::Kill])
     }
 
     /// Collects every child that has ended.
@@ -168,32 +214,33 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn obey(&mut self, order: u8) {
+    fn obey(&mut self, order: Order) {
         match order {
-            wire::KILL => {
+            Order::Kill => {
                 if self.end.is_none() || self.rung.is_some() {
                     self.rung = Some(Force::Kill);
                 }
                 self.start_killing();
             }
-            wire::TERM if self.rung.is_none() && self.killing.is_none() => {
+            Order::Term if self.rung.is_none() && self.killing.is_none() => {
                 self.rung = Some(Force::Term);
                 self.signal_tree(Signal::TERM);
                 // A stopped process acts on TERM only once it goes on, whoever stopped it.
                 self.signal_tree(Signal::CONT);
                 self.suspended = false;
             }
-            wire::STOP if self.rung.is_none() && self.killing.is_none() => {
+            Order::Stop if self.rung.is_none() && self.killing.is_none() => {
                 self.suspended = true;
                 self.signal_group(Signal::STOP);
                 self.stop_until_still();
             }
-            wire::CONT if self.suspended => {
+            Order::Lease(nanos) => self.extend(nanos),
+            Order::Cont if self.suspended => {
                 self.suspended = false;
                 self.signal_tree(Signal::CONT);
             }
-            // Too late, without effect, or of a newer daemon.
-            _ => {}
+            // Too late, or without effect.
+            Order::Term | Order::Stop | Order::Cont => {}
         }
     }
 
