@@ -51,9 +51,10 @@ pub struct Workers {
 }
 
 impl Workers {
+    /// Rows that stand for programs outside are no workers to count on.
     fn count(rows: &[WorkerRow]) -> Self {
         let mut sum = Self::default();
-        for row in rows {
+        for row in rows.iter().filter(|row| !row.is_external()) {
             match (row.dead_at.is_some(), row.stopping) {
                 (false, false) => {
                     sum.alive += 1;

@@ -6,15 +6,22 @@ use super::Fault;
 
 /// Refuses a client that accepts no JSON. No header accepts everything.
 pub(crate) fn accepts_json(headers: &HeaderMap) -> Result<(), Fault> {
+    accepts(headers, &["json", "problem+json"])
+}
+
+/// The same where errors are plain JSON too.
+pub(crate) fn accepts_plain_json(headers: &HeaderMap) -> Result<(), Fault> {
+    accepts(headers, &["json"])
+}
+
+fn accepts(headers: &HeaderMap, subtypes: &[&str]) -> Result<(), Fault> {
     let values: Vec<&str> = headers
         .get_all(ACCEPT)
         .map(|value| value.to_str().unwrap_or_default())
         .collect();
     let text = values.join(",");
-    let fine = text.trim().is_empty()
-        || ["json", "problem+json"]
-            .into_iter()
-            .any(|subtype| quality(&text, subtype) > 0.0);
+    let fine =
+        text.trim().is_empty() || subtypes.iter().any(|subtype| quality(&text, subtype) > 0.0);
     if fine {
         return Ok(());
     }
@@ -79,6 +86,14 @@ mod tests {
             assert!(accepts(Some(value)), "{value}");
         }
         assert!(accepts(None));
+    }
+
+    #[test]
+    fn problems_alone_are_not_enough_where_there_are_none() {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/problem+json"));
+        assert!(accepts_json(&headers).is_ok());
+        assert!(accepts_plain_json(&headers).is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -58,6 +58,11 @@ impl<'a> Members<'a> {
         self.left.remove(name)
     }
 
+    /// Whether a member is there, if only as `null`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.left.contains_key(name)
+    }
+
     fn typed<T: Deserialize<'a>>(
         &mut self,
         name: &'static str,
@@ -91,6 +96,12 @@ impl<'a> Members<'a> {
         Ok(self.typed(name, "true or false")?.unwrap_or(false))
     }
 
+    /// `true` or `false`, which must be there.
+    pub(crate) fn needed_flag(&mut self, name: &'static str) -> Result<bool, Fault> {
+        self.typed(name, "true or false")?
+            .ok_or_else(|| self.absent(name, "true or false"))
+    }
+
     /// A whole number that fits the type; what values of the type are allowed is checked where they are used.
     pub(crate) fn integer<T: TryFrom<i64>>(
         &mut self,
@@ -122,6 +133,39 @@ impl<'a> Members<'a> {
                     "a time with its offset, such as \"2026-12-24T18:00:00Z\"",
                 )
             })
+    }
+
+    /// As [`Members::time`], in a year that everybody who reads jobs can hold.
+    pub(crate) fn time_to_keep(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<DateTime<Utc>>, Fault> {
+        let time = self.time(name)?;
+        match time.filter(|time| !(1..=9999).contains(&time.year())) {
+            Some(time) => {
+                let path = self.path(name);
+                Err(Fault::invalid(
+                    &path,
+                    format!("{path} is {time}, it must lie between the years 1 and 9999"),
+                ))
+            }
+            None => Ok(time),
+        }
+    }
+
+    /// What was not taken, as the text of an object.
+    pub(crate) fn rest(&self) -> String {
+        let mut text = String::from("{");
+        for (name, value) in &self.left {
+            if text.len() > 1 {
+                text.push(',');
+            }
+            text.push_str(&serde_json::Value::from(name.as_str()).to_string());
+            text.push(':');
+            text.push_str(value.get());
+        }
+        text.push('}');
+        text
     }
 
     /// A list that must be there, at most `most` long; its items as they are written.
@@ -260,6 +304,32 @@ mod tests {
         );
         assert_eq!(m.needed_text("kind").unwrap(), "é");
         m.end().unwrap();
+    }
+
+    #[test]
+    fn the_rest_is_what_was_written_without_what_was_taken() {
+        let text = r#"{"b\"\u0001é": [1.10, null], "a": null, "runAt": "2026-12-24T18:00:00Z", "z": {"x": 1}}"#;
+        let mut m = Members::of(text, "").unwrap();
+        m.time("runAt").unwrap();
+        assert_eq!(
+            m.rest(),
+            r#"{"a":null,"b\"\u0001é":[1.10, null],"z":{"x": 1}}"#
+        );
+        assert_eq!(Members::none().rest(), "{}");
+    }
+
+    #[test]
+    fn years_that_not_everybody_can_hold_are_refused() {
+        for (text, fine) in [
+            ("0000-12-31T23:00:00Z", false),
+            ("0000-12-31T23:00:00-01:00", true),
+            ("9999-12-31T23:59:59Z", true),
+            ("9999-12-31T23:59:59-01:00", false),
+        ] {
+            let body = format!(r#"{{"at":"{text}"}}"#);
+            let mut m = Members::of(&body, "").unwrap();
+            assert_eq!(m.time_to_keep("at").is_ok(), fine, "{text}");
+        }
     }
 
     #[test]

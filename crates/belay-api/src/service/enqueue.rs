@@ -68,6 +68,14 @@ pub(crate) fn enqueue_with(
     })
 }
 
+/// Whether there is a kind of that name.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) fn is_kind(db: &Db, name: &str) -> Result<bool> {
+    db.read(|conn| query::is_kind(conn, name))
+}
+
 /// Enqueues many jobs for the caller's tenant: all or none. Answers in request order.
 ///
 /// # Errors

@@ -4,6 +4,7 @@
 mod caller;
 pub(crate) mod cancel;
 pub(crate) mod enqueue;
+pub(crate) mod external;
 pub(crate) mod house;
 pub(crate) mod keys;
 pub(crate) mod manage;

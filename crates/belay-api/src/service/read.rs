@@ -140,6 +140,18 @@ pub(crate) fn timeline(db: &Db, caller: &Caller, job: &JobRef) -> Result<(i64, V
     db.read(|conn| query::life(conn, Some(caller.tenant), job))
 }
 
+/// A job of the caller's tenant, and its life.
+///
+/// # Errors
+/// As [`get`].
+pub(crate) fn with_life(db: &Db, caller: &Caller, job: &JobRef) -> Result<(Job, Vec<EventRow>)> {
+    db.read(|conn| {
+        let job = query::get(conn, Some(caller.tenant), job)?;
+        let events = query::timeline(conn, &job)?;
+        Ok((job, events))
+    })
+}
+
 /// What a job of the caller's tenant wrote, by attempt; first its number.
 ///
 /// # Errors

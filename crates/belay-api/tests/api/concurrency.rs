@@ -12,25 +12,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use serde_json::{Value, json};
 
-use crate::support::{Reply, World};
-
-fn at_once(n: usize, ask: impl Fn() -> Reply + Sync) -> Vec<Reply> {
-    let barrier = Barrier::new(n);
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..n)
-            .map(|_| {
-                scope.spawn(|| {
-                    barrier.wait();
-                    ask()
-                })
-            })
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect()
-    })
-}
+use crate::support::{Reply, World, at_once};
 
 fn count(replies: &[Reply], outcome: &str) -> usize {
     replies

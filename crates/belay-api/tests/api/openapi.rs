@@ -15,7 +15,10 @@ fn the_routes_are_these() {
     let document = reply.json();
     assert_eq!(document["openapi"], "3.1.0");
     let mut routes = Vec::new();
-    for (path, item) in document["paths"].as_object().unwrap() {
+    // Those of the dialects stand in the tests of each.
+    let native = |path: &str| path.starts_with("/belay/") || path.matches('/').count() == 1;
+    let paths = document["paths"].as_object().unwrap();
+    for (path, item) in paths.iter().filter(|(path, _)| native(path)) {
         for method in item.as_object().unwrap().keys() {
             routes.push(format!("{} {path}", method.to_uppercase()));
         }

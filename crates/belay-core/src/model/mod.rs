@@ -11,5 +11,6 @@ pub use api_key::ApiKey;
 pub use event::EventRow;
 pub use job::{CancelMark, Job};
 pub use output::{OutputView, ProgressView};
+pub(crate) use overview::EXTERNAL;
 pub use overview::{KindRow, QueueRow, TenantRow, WorkerRow};
 pub use session::SessionRow;

@@ -96,6 +96,17 @@ pub struct WorkerRow {
     pub dead_at: Option<DateTime<Utc>>,
 }
 
+/// What the names of external workers begin with: programs that start and report on single jobs, without heartbeats.
+pub(crate) const EXTERNAL: &str = "external:";
+
+impl WorkerRow {
+    /// Whether it only stands for a program outside that holds one job, and claims nothing.
+    #[must_use]
+    pub fn is_external(&self) -> bool {
+        self.slots == 0 && self.name.starts_with(EXTERNAL)
+    }
+}
+
 /// A tenant.
 #[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
 pub struct TenantRow {

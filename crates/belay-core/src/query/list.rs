@@ -11,8 +11,10 @@ use crate::error::{Error, Result};
 use crate::model::Job;
 use crate::state::{JobState, sql};
 
-/// Largest page.
+/// Largest page of [`list`].
 pub const MAX_PAGE: i64 = 500;
+/// Largest page of [`page`].
+pub const MAX_OFFSET_PAGE: i64 = 1000;
 
 /// Which jobs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct JobFilter {
     pub created_before: Option<DateTime<Utc>>,
     /// Leaves out finished jobs whose content was deleted.
     pub with_data: bool,
+    /// Does not read the payloads: each is answered as `{}`.
+    pub without_payload: bool,
 }
 
 /// How many jobs there are.
@@ -68,8 +72,8 @@ pub fn list(conn: &mut PgConnection, filter: &JobFilter, limit: i64) -> Result<L
         #[diesel(sql_type = BigInt)]
         found: i64,
     }
-    check_limit(limit)?;
-    let parts = parts(filter, |columns| columns.to_owned());
+    check_limit(limit, MAX_PAGE)?;
+    let parts = parts(filter, |columns| chosen(filter, columns));
     let text = format!(
         "-- list_jobs
          select * from (
@@ -90,18 +94,19 @@ pub fn list(conn: &mut PgConnection, filter: &JobFilter, limit: i64) -> Result<L
     })
 }
 
-fn check_limit(limit: i64) -> Result<()> {
-    if (1..=MAX_PAGE).contains(&limit) {
+fn check_limit(limit: i64, most: i64) -> Result<()> {
+    if (1..=most).contains(&limit) {
         return Ok(());
     }
     Err(Error::invalid(
         "limit",
-        format!("limit is {limit}, it must be from 1 to {MAX_PAGE}"),
+        format!("limit is {limit}, it must be from 1 to {most}"),
     ))
 }
 
-/// As [`list`], leaving out the first `offset` jobs. What is left out is read all the same, and jobs that arrive meanwhile
-/// move the pages: where there is a choice, walk with [`JobFilter::before`].
+/// Up to `limit` jobs (1 to [`MAX_OFFSET_PAGE`]), newest first, leaving out the first `offset` jobs. What is left out is read all
+/// the same, and jobs that arrive meanwhile move the pages: where there is a choice, walk with [`JobFilter::before`]. However large
+/// the payloads are: leave them out where they are not shown.
 ///
 /// # Errors
 /// [`Error::Invalid`] for the limit or a negative offset.
@@ -111,7 +116,7 @@ pub fn page(
     offset: i64,
     limit: i64,
 ) -> Result<Vec<Job>> {
-    check_limit(limit)?;
+    check_limit(limit, MAX_OFFSET_PAGE)?;
     let last = offset
         .checked_add(limit)
         .filter(|_| offset >= 0)
@@ -121,7 +126,7 @@ pub fn page(
                 format!("offset is {offset}, it must be 0 or more and leave room for the page"),
             )
         })?;
-    let parts = parts(filter, |columns| columns.to_owned());
+    let parts = parts(filter, |columns| chosen(filter, columns));
     let text = format!(
         "-- page_of_jobs\n select * from ({}) u order by id desc offset $10 limit $11",
         parts.join(" union all ")
@@ -130,6 +135,14 @@ pub fn page(
         .bind::<BigInt, _>(offset)
         .bind::<BigInt, _>(limit)
         .load(conn)?)
+}
+
+fn chosen(filter: &JobFilter, columns: &str) -> String {
+    if filter.without_payload {
+        columns.replace("j.payload::text", "'{}'::text")
+    } else {
+        columns.to_owned()
+    }
 }
 
 /// Counts the jobs, up to `cap` of the unfinished and `cap` of the finished ones.

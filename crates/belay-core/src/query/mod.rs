@@ -13,11 +13,11 @@ mod timeline;
 pub use attributes::attributes;
 pub use job::{get, resolve};
 pub use key::{find_key, keys};
-pub use list::{Count, JobFilter, Listed, MAX_PAGE, count, list, page};
+pub use list::{Count, JobFilter, Listed, MAX_OFFSET_PAGE, MAX_PAGE, count, list, page};
 pub use output::{outputs, progress, progress_of};
 pub use overview::{
-    JobCounts, database_ages, find_tenant, is_english, kinds, message_language, now, queue_counts,
-    queues, tenant_by_id, tenants, unserved_lines, workers,
+    JobCounts, database_ages, find_tenant, is_english, is_kind, kinds, message_language, now,
+    queue_counts, queues, tenant_by_id, tenants, unserved_lines, workers,
 };
 pub use partition::{partitions_ahead, tomorrow_is_prepared};
 pub use session::find_session;

@@ -2,7 +2,7 @@
 //! whatever the size of the tables.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Double, Nullable, Text};
+use diesel::sql_types::{BigInt, Bool, Double, Nullable, Text};
 
 use crate::error::{Error, Result};
 use crate::model::{KindRow, QueueRow, TenantRow, WorkerRow};
@@ -59,6 +59,21 @@ pub fn kinds(conn: &mut PgConnection) -> Result<Vec<KindRow>> {
         "-- kinds\n select name, executor, queue, priority, max_attempts, timeout_s, can_suspend from belay.kind order by name",
     )
     .load(conn)?)
+}
+
+/// Whether a kind of that name is registered.
+///
+/// # Errors
+/// Those of the database.
+pub fn is_kind(conn: &mut PgConnection, name: &str) -> Result<bool> {
+    if name.contains('\0') {
+        return Ok(false);
+    }
+    Ok(crate::stmt::stmt::<Bool>(
+        "-- is_kind\n select exists (select from belay.kind where name = $1)",
+    )
+    .bind::<Text, _>(name)
+    .get_result(conn)?)
 }
 
 /// All workers, living and lately dead, oldest first.

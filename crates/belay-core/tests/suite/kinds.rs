@@ -32,10 +32,13 @@ fn kinds_are_registered_and_renewed_together() {
             .map(|kind| kind.name)
             .collect()
     };
-    assert_eq!(names(conn), ["noop", "sleep"]);
+    assert_eq!(names(conn), ["external", "noop", "prospecting", "sleep"]);
     ops::register_kinds(conn, &[]).unwrap();
     ops::register_kinds(conn, &[kind("z:1"), kind("a.b-c_d")]).unwrap();
-    assert_eq!(names(conn), ["a.b-c_d", "noop", "sleep", "z:1"]);
+    assert_eq!(
+        names(conn),
+        ["a.b-c_d", "external", "noop", "prospecting", "sleep", "z:1"]
+    );
     let changed = KindSpec {
         executor: "http".into(),
         queue: "web".into(),
@@ -103,7 +106,7 @@ fn a_value_out_of_range_is_refused_by_name_and_nothing_is_registered() {
         if !matches!(&answer, Err(Error::Invalid { field: said, .. }) if *said == field) {
             wrongly_answered.push(format!("{:.20} for {field}: {answer:?}", wrong.name));
         }
-        assert_eq!(count(conn, "select count(*) from belay.kind"), 2);
+        assert_eq!(count(conn, "select count(*) from belay.kind"), 4);
     }
     assert_eq!(wrongly_answered, Vec::<String>::new());
 }
@@ -121,7 +124,7 @@ fn nodes_that_register_in_opposite_order_do_not_deadlock() {
         ops::register_kinds(conn, &reversed)
     })
     .unwrap();
-    assert_eq!(count(&mut first, "select count(*) from belay.kind"), 5);
+    assert_eq!(count(&mut first, "select count(*) from belay.kind"), 7);
 }
 
 #[test]
@@ -164,4 +167,27 @@ fn a_duty_whose_row_is_being_taken_is_not_due_for_another() {
     })
     .unwrap();
     assert!(!due);
+}
+
+#[test]
+fn a_kind_that_nothing_runs_waits_until_a_worker_has_one_of_that_name() {
+    let db = TestDb::new();
+    let conn = &mut db.conn();
+    let executor = |conn: &mut _, name: &str| {
+        let kinds = query::kinds(conn).unwrap();
+        kinds
+            .into_iter()
+            .find(|kind| kind.name == name)
+            .unwrap()
+            .executor
+    };
+    for name in ["external", "prospecting"] {
+        assert!(query::is_kind(conn, name).unwrap());
+        assert_eq!(executor(conn, name), "none");
+        ops::register_kinds(conn, &[kind(name)]).unwrap();
+        assert_eq!(executor(conn, name), "command");
+    }
+    for name in ["nothing", "", "noop\0", "NOOP"] {
+        assert!(!query::is_kind(conn, name).unwrap(), "{name:?}");
+    }
 }

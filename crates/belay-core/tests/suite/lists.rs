@@ -1,7 +1,7 @@
 //! Lists and counts: newest first, page by page, also while jobs finish in between.
 
 use belay_core::ops::{self, CancelLimit, NewJob};
-use belay_core::query::{self, JobFilter, MAX_PAGE};
+use belay_core::query::{self, JobFilter, MAX_OFFSET_PAGE, MAX_PAGE};
 use belay_core::{Error, JobState};
 use belay_testkit::TestDb;
 use diesel::prelude::*;
@@ -150,6 +150,38 @@ fn a_page_has_from_one_to_five_hundred_jobs() {
     }
     assert_eq!(ids(conn, &JobFilter::default(), MAX_PAGE).len(), 500);
     assert_eq!(ids(conn, &JobFilter::default(), 1), [501]);
+}
+
+#[test]
+fn a_page_by_number_has_up_to_a_thousand_and_payloads_only_where_they_are_wanted() {
+    let db = TestDb::new();
+    let conn = &mut db.conn();
+    enqueue_n(conn, &new_with(|job| job.payload = "[7]".into()), 1002);
+    let all = JobFilter::default();
+    for (offset, limit) in [(0, 0), (0, MAX_OFFSET_PAGE + 1), (-1, 1), (i64::MAX, 1)] {
+        let refused = query::page(conn, &all, offset, limit);
+        assert!(
+            matches!(refused, Err(Error::Invalid { .. })),
+            "{offset} {limit}"
+        );
+    }
+    let page = query::page(conn, &all, 0, MAX_OFFSET_PAGE).unwrap();
+    assert_eq!(
+        (page.len(), page[0].id, page[0].payload.as_str()),
+        (1000, 1002, "[7]")
+    );
+    let bare = JobFilter {
+        without_payload: true,
+        ..JobFilter::default()
+    };
+    let page = query::page(conn, &bare, 1000, 5).unwrap();
+    let rest: Vec<(i64, &str)> = page
+        .iter()
+        .map(|job| (job.id, job.payload.as_str()))
+        .collect();
+    assert_eq!(rest, [(2, "{}"), (1, "{}")]);
+    let listed = query::list(conn, &bare, 1).unwrap();
+    assert_eq!(listed.jobs[0].payload, "{}");
 }
 
 #[test]

@@ -2,10 +2,14 @@
 
 mod client;
 mod expect;
+mod race;
 mod server;
+mod states;
 mod world;
 
 pub(crate) use client::{Reply, exchange, request};
 pub(crate) use expect::assert_matches;
+pub(crate) use race::at_once;
 pub(crate) use server::Server;
+pub(crate) use states::Wish;
 pub(crate) use world::World;

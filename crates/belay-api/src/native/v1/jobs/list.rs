@@ -1,13 +1,11 @@
 //! `GET /belay/v1/jobs`
 
-use std::str::FromStr;
-
 use actix_web::http::{Method, StatusCode};
 use belay_core::JobState;
 use belay_core::query::{JobFilter, MAX_PAGE};
 
 use crate::auth::Scope;
-use crate::http::{Answer, Call, Fault, Query, Verb, json};
+use crate::http::{Answer, Call, Cursor, Fault, Query, Verb, json};
 use crate::native::v1::wire;
 use crate::service;
 
@@ -80,51 +78,4 @@ fn states(query: &Query) -> Result<Vec<JobState>, Fault> {
         .map(|word| word.trim().parse())
         .collect::<Result<_, belay_core::state::UnknownState>>()
         .map_err(|e| Fault::malformed(e.to_string()).field("state"))
-}
-
-/// Where a page begins: below this id. Written so that nobody mistakes it for an id to count with.
-#[derive(Debug, PartialEq, Eq)]
-struct Cursor(i64);
-
-impl std::fmt::Display for Cursor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "p{:016x}", self.0)
-    }
-}
-
-impl FromStr for Cursor {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let digits = text.strip_prefix('p').filter(|d| d.len() == 16).ok_or(())?;
-        let id = i64::from_str_radix(digits, 16).map_err(|_| ())?;
-        let cursor = Self(id);
-        // One spelling only.
-        (id > 0 && cursor.to_string() == text)
-            .then_some(cursor)
-            .ok_or(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cursors_turn_back_and_nothing_else_is_one() {
-        for id in [1, 77, i64::MAX] {
-            assert_eq!(Cursor(id).to_string().parse(), Ok(Cursor(id)));
-        }
-        for text in [
-            "",
-            "p",
-            "1",
-            "p0000000000000000",
-            "pffffffffffffffff",
-            "p+000000000000001",
-            "p000000000000004D",
-        ] {
-            assert_eq!(text.parse::<Cursor>(), Err(()), "{text}");
-        }
-    }
 }
