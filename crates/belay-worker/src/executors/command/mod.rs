@@ -42,6 +42,7 @@ mod environment;
 pub mod guard;
 mod launch;
 mod lost;
+mod order;
 mod outcome;
 mod procfs;
 mod progress;

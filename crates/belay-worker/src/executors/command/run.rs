@@ -14,9 +14,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::super::{Attempt, Control, Finish, Output, Rung};
 use super::launch::{self, Launched};
+use super::order::Order;
 use super::settings::CommandSettings;
 use super::streams::Streams;
-use super::wire::{CannotStart, Ended, Order, Report};
+use super::wire::{CannotStart, Ended, Report};
 use super::{environment, lost, outcome};
 
 /// How long a guard may keep silent after it was told to kill. It reports every few seconds then.

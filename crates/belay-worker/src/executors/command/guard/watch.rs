@@ -11,8 +11,9 @@ use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
 };
 
+use super::super::order::Order;
 use super::super::procfs::Process;
-use super::super::wire::{Ended, Force, Order, Report};
+use super::super::wire::{Ended, Force, Report};
 use super::{report, signals, tree};
 
 /// How long the process group is given to vanish by KILL before the rest of the tree is searched.
