@@ -89,7 +89,8 @@ pub fn workers(conn: &mut PgConnection) -> Result<Vec<WorkerRow>> {
     .load(conn)?)
 }
 
-/// Lines in which jobs wait that no living worker serves, as queue and kind; at most 20.
+/// Lines in which jobs wait that no living worker serves, as queue and kind; at most 20. Jobs of the kind `external` are never
+/// claimed by a worker.
 ///
 /// # Errors
 /// Those of the database.
@@ -97,7 +98,7 @@ pub fn unserved_lines(conn: &mut PgConnection) -> Result<Vec<(String, String)>> 
     Ok(crate::stmt::stmt::<(Text, Text)>(
         "-- unserved_lines
          select distinct l.queue, l.kind from belay.line l
-         where not exists (select from belay.worker w where w.dead_at is null and not w.stopping
+         where l.kind <> 'external' and not exists (select from belay.worker w where w.dead_at is null and not w.stopping
                              and l.kind = any (w.kinds) and (w.queues is null or l.queue = any (w.queues)))
            and exists (select from belay.job j where j.queue = l.queue and j.kind = l.kind and j.priority = l.priority
                          and j.ticket is not null and j.state = 'queued')
