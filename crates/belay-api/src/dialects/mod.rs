@@ -4,6 +4,7 @@
 //! core. Each has a `map.rs` without a catch-all arm: a new state does not compile until every dialect has said what it calls it.
 
 mod settings;
+mod vault;
 
 use std::sync::Arc;
 
@@ -28,12 +29,14 @@ pub(crate) struct Area {
 
 /// The areas of all dialects. The order counts where one lies inside another: the inner one comes first.
 pub(crate) fn areas() -> Vec<Area> {
-    Vec::new()
+    let mut areas = Vec::new();
+    areas.extend(vault::areas());
+    areas
 }
 
 /// What the document of the API says of the dialects, one part for each.
 pub(crate) fn documents() -> Vec<utoipa::openapi::OpenApi> {
-    Vec::new()
+    vec![vault::document()]
 }
 
 /// Mounts the dialects that are switched on.

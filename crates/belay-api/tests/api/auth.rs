@@ -14,6 +14,10 @@ fn operations(world: &World) -> Vec<(String, String)> {
     let document: Value = serde_json::from_str(world.api.openapi()).unwrap();
     let mut all = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
+        // The dialects refuse in their own words, and have tests of their own.
+        if !path.starts_with("/belay/") && !OPEN.contains(&path.as_str()) {
+            continue;
+        }
         for method in item.as_object().unwrap().keys() {
             let path = path.replace("{id}", "1").replace("{name}", "nobody");
             all.push((method.to_uppercase(), path));

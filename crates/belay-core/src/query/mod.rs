@@ -4,6 +4,7 @@ mod attributes;
 mod job;
 mod key;
 mod list;
+mod marks;
 mod output;
 mod overview;
 mod partition;
@@ -14,6 +15,7 @@ pub use attributes::attributes;
 pub use job::{get, resolve};
 pub use key::{find_key, keys};
 pub use list::{Count, JobFilter, MAX_PAGE, count, list, page};
+pub use marks::{cancel_marks, gone};
 pub use output::{outputs, progress};
 pub use overview::{
     JobCounts, database_ages, find_tenant, kinds, queue_counts, queues, tenant_by_id, tenants,
