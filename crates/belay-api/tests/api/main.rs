@@ -21,3 +21,4 @@ mod openapi;
 mod outage;
 mod probes;
 mod tenants;
+mod vault;

@@ -3,6 +3,7 @@
 mod client;
 mod expect;
 mod server;
+pub(crate) mod vault_states;
 mod world;
 
 pub(crate) use client::{Reply, exchange, request};
