@@ -23,11 +23,11 @@ const MANY: usize = 10_000;
 
 /// Counts requests, for each key apart; off without a limit.
 #[derive(Debug)]
-pub(crate) struct Limiter<K: Hash + Eq + Clone = i32> {
+pub(crate) struct Limiter<K: Hash + Eq + Copy = i32> {
     keys: Option<DefaultKeyedRateLimiter<K>>,
 }
 
-impl<K: Hash + Eq + Clone> Limiter<K> {
+impl<K: Hash + Eq + Copy> Limiter<K> {
     pub(crate) fn new(limit: Option<RateLimit>) -> Self {
         Self {
             keys: limit.map(|limit| {

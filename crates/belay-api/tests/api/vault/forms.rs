@@ -7,6 +7,10 @@ use crate::support::{Reply, World, request};
 
 const HEAD: &str = r#"<?xml version="1.0" encoding="UTF-8"?><VaultResponse>"#;
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "tests write the body where they send it"
+)]
 fn accepting(world: &World, accept: &str, body: impl ToString) -> Reply {
     let headers = [("Accept", accept)];
     send(world, "POST", CANCEL, &headers, body.to_string())
