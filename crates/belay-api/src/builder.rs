@@ -206,6 +206,13 @@ impl AdminApiBuilder {
         self
     }
 
+    /// Time that must lie between two looks of an API key at the same job through the dialect `vault`; what comes sooner is answered
+    /// `API_LIMIT_EXCEEDED`. Zero, which is no limit, unless set.
+    pub fn vault_status_interval(mut self, interval: Duration) -> Self {
+        self.dialects.vault_status_interval = interval;
+        self
+    }
+
     /// Requests that one API key may send through this instance; what is more is answered 429. No limit unless set.
     pub fn rate_limit(mut self, limit: RateLimit) -> Self {
         self.rate_limit = Some(limit);
@@ -239,6 +246,7 @@ impl AdminApiBuilder {
             keys: KeyCache::default(),
             tenants: TenantCache::default(),
             limiter: Limiter::new(self.rate_limit),
+            vault_looks: Limiter::spaced(self.dialects.vault_status_interval),
             dialects: self.dialects,
             stopping: watch::Sender::new(false),
             db: self.db,

@@ -29,6 +29,8 @@ pub(crate) struct Inner {
     pub(crate) tenants: TenantCache,
     pub(crate) limiter: Limiter,
     pub(crate) dialects: DialectSettings,
+    /// Looks at a job through the dialect `vault`, by API key and job.
+    pub(crate) vault_looks: Limiter<(i32, i64)>,
     /// Becomes true when nobody shall wait for the end of a job any more.
     pub(crate) stopping: watch::Sender<bool>,
     /// The OpenAPI document as it is served.

@@ -110,7 +110,9 @@ impl Daemon {
         if let Some(limit) = config.http.limit() {
             api = api.rate_limit(limit);
         }
-        api = api.vault_cancel_running(config.vault.cancel_running);
+        api = api
+            .vault_cancel_running(config.vault.cancel_running)
+            .vault_status_interval(config.vault.status_interval);
         for dialect in config.dialects.off() {
             api = api.without_dialect(dialect);
         }

@@ -7,6 +7,7 @@ mod document;
 mod jobs;
 mod prospecting;
 mod settings;
+mod vault;
 
 use std::sync::Arc;
 
@@ -33,7 +34,9 @@ pub(crate) struct Area {
 /// The areas of all dialects. The order counts where one lies inside another: the inner one comes first.
 pub(crate) fn areas() -> Vec<Area> {
     let [jobs, tokens] = jobs::areas();
-    vec![prospecting::area(), jobs, tokens]
+    let mut areas = vec![prospecting::area(), jobs, tokens];
+    areas.extend(vault::areas());
+    areas
 }
 
 /// What the document of the API says of the dialects, one part for each.
@@ -41,6 +44,7 @@ pub(crate) fn documents() -> Vec<utoipa::openapi::OpenApi> {
     vec![
         prospecting::ProspectingDocument::openapi(),
         jobs::JobsDocument::openapi(),
+        vault::document(),
     ]
 }
 

@@ -1,5 +1,7 @@
 //! What can be set of the dialects.
 
+use std::time::Duration;
+
 /// One of the compatibility interfaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dialect {
@@ -33,6 +35,8 @@ pub(crate) struct DialectSettings {
     pub(crate) off: Vec<Dialect>,
     /// Whether running jobs can be cancelled through `vault`.
     pub(crate) vault_cancel_running: bool,
+    /// Time between two looks at the same job through `vault`; zero for no limit.
+    pub(crate) vault_status_interval: Duration,
 }
 
 impl DialectSettings {

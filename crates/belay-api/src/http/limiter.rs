@@ -1,6 +1,8 @@
 //! How many requests one API key may send. Counted on this node alone, per key, whatever the interface.
 
+use std::hash::Hash;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
@@ -19,13 +21,13 @@ pub struct RateLimit {
 /// Keys counted at once; above that, those that have been quiet are forgotten.
 const MANY: usize = 10_000;
 
-/// Counts requests; off without a limit.
-#[derive(Debug, Default)]
-pub(crate) struct Limiter {
-    keys: Option<DefaultKeyedRateLimiter<i32>>,
+/// Counts requests, for each key apart; off without a limit.
+#[derive(Debug)]
+pub(crate) struct Limiter<K: Hash + Eq + Copy = i32> {
+    keys: Option<DefaultKeyedRateLimiter<K>>,
 }
 
-impl Limiter {
+impl<K: Hash + Eq + Copy> Limiter<K> {
     pub(crate) fn new(limit: Option<RateLimit>) -> Self {
         Self {
             keys: limit.map(|limit| {
@@ -34,8 +36,15 @@ impl Limiter {
         }
     }
 
+    /// One request, and the next after the interval. Off when that is zero.
+    pub(crate) fn spaced(interval: Duration) -> Self {
+        Self {
+            keys: Quota::with_period(interval).map(RateLimiter::keyed),
+        }
+    }
+
     /// Counts a request of a key, or refuses it.
-    pub(crate) fn check(&self, key: i32) -> Result<(), Fault> {
+    pub(crate) fn check(&self, key: K) -> Result<(), Fault> {
         let Some(keys) = &self.keys else {
             return Ok(());
         };
@@ -68,6 +77,18 @@ mod tests {
             assert_eq!(fault.about.retry_after, Some(1));
         }
         let off = Limiter::new(None);
+        assert!((0..1000).all(|_| off.check(1).is_ok()));
+    }
+
+    #[test]
+    fn spaced_is_one_for_each_key_in_the_interval() {
+        let limiter = Limiter::spaced(Duration::from_secs(10));
+        for key in [(1, 7_i64), (1, 8), (2, 7)] {
+            limiter.check(key).unwrap();
+            let fault = limiter.check(key).unwrap_err();
+            assert_eq!(fault.about.retry_after, Some(10));
+        }
+        let off = Limiter::spaced(Duration::ZERO);
         assert!((0..1000).all(|_| off.check(1).is_ok()));
     }
 }

@@ -76,6 +76,8 @@ pub(crate) struct Resource {
     pub(crate) verbs: Vec<Verb>,
     /// Whether the path may end in one slash more.
     pub(crate) slash: bool,
+    /// Refuses what fits the pattern and is no path here all the same. Comes before everything else.
+    pub(crate) judge: fn(&HttpRequest) -> Result<(), Fault>,
 }
 
 impl Resource {
@@ -84,6 +86,7 @@ impl Resource {
             path,
             verbs,
             slash: true,
+            judge: |_| Ok(()),
         }
     }
 
@@ -158,6 +161,7 @@ async fn dispatch(
     payload: web::Payload,
     id: RequestId,
 ) -> Answer {
+    (resource.judge)(&http)?;
     let Some(verb) = resource.verb(http.method()) else {
         if http.method() == Method::OPTIONS {
             let mut answer = no_content();

@@ -52,16 +52,14 @@ pub(crate) fn cancel_many(
         let mut answers = ops::cancel_many(conn, tenant, &ids, &actor, reason, limit)?.into_iter();
         let mut all = Vec::with_capacity(jobs.len());
         for (job, id) in jobs.iter().zip(known) {
-            let Some(answer) = id.and_then(|_| answers.next()) else {
-                all.push(Cancelled::missing(job.id));
-                continue;
-            };
-            let mut cancelled = Cancelled::from(answer);
-            if cancelled.outcome == Outcome::Already {
-                let number = JobRef::number(cancelled.id);
-                cancelled.earlier = query::get(conn, tenant, &number)?.cancel();
-            }
-            all.push(cancelled);
+            let answer = id.and_then(|_| answers.next());
+            all.push(answer.map_or_else(|| Cancelled::missing(job.id), Cancelled::from));
+        }
+        let is_earlier = |cancelled: &&mut Cancelled| cancelled.outcome == Outcome::Already;
+        let earlier: Vec<i64> = all.iter_mut().filter(is_earlier).map(|c| c.id).collect();
+        let marks = query::cancel_marks(conn, tenant, &earlier)?;
+        for cancelled in all.iter_mut().filter(is_earlier) {
+            cancelled.earlier = marks.get(&cancelled.id).cloned();
         }
         Ok(all)
     })

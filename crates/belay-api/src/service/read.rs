@@ -1,6 +1,6 @@
 //! Looking at jobs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use belay_core::id::JobRef;
 use belay_core::model::{EventRow, Job, OutputView, ProgressView};
@@ -117,6 +117,17 @@ pub(crate) fn page(
 /// Those of the database.
 pub(crate) fn attributes(db: &Db, jobs: &[i64]) -> Result<HashMap<i64, serde_json::Value>> {
     db.read(|conn| query::attributes(conn, jobs))
+}
+
+/// Those of the jobs that are gone from every compatibility interface; see [`Job::is_gone`].
+///
+/// # Errors
+/// Those of the database.
+pub(crate) fn gone(db: &Db, jobs: &[i64]) -> Result<HashSet<i64>> {
+    if jobs.is_empty() {
+        return Ok(HashSet::new());
+    }
+    db.read(|conn| query::gone(conn, jobs))
 }
 
 /// The tenant of a job, if the key may touch it: for interfaces in which a job alone is named.

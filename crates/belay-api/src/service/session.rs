@@ -43,6 +43,14 @@ pub(crate) fn open(
     db.tx(|conn| ops::open_session(conn, &session))
 }
 
+/// Notes that a login is used now.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) fn touch(db: &Db, session: i64) -> Result<()> {
+    db.tx(|conn| ops::touch_session(conn, session))
+}
+
 /// Ends a login. Answers whether there was such a one.
 ///
 /// # Errors

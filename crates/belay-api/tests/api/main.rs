@@ -23,3 +23,4 @@ mod outage;
 mod probes;
 mod prospecting;
 mod tenants;
+mod vault;

@@ -37,6 +37,8 @@ pub struct JobFilter {
     pub with_data: bool,
     /// Does not read the payloads: each is answered as `{}`.
     pub without_payload: bool,
+    /// Leaves out jobs that are gone from every compatibility interface; see [`Job::is_gone`].
+    pub not_gone: bool,
 }
 
 /// How many jobs there are.
@@ -219,6 +221,9 @@ fn parts(filter: &JobFilter, select: impl Fn(&str) -> String) -> Vec<String> {
         } else {
             " and ($8 or true)"
         });
+        if terminal && filter.not_gone {
+            sql.push_str(" and (j.kind <> 'ingest' or j.data_deleted_at is null)");
+        }
         sql.push_str(" order by j.id desc limit $9)");
         parts.push(sql);
     }

@@ -4,6 +4,7 @@ mod attributes;
 mod job;
 mod key;
 mod list;
+mod marks;
 mod output;
 mod overview;
 mod partition;
@@ -14,6 +15,7 @@ pub use attributes::attributes;
 pub use job::{get, resolve};
 pub use key::{find_key, keys};
 pub use list::{Count, JobFilter, Listed, MAX_OFFSET_PAGE, MAX_PAGE, count, list, page};
+pub use marks::{cancel_marks, gone};
 pub use output::{outputs, progress, progress_of};
 pub use overview::{
     JobCounts, database_ages, find_tenant, is_english, is_kind, kinds, message_language, now,

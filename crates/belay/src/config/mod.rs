@@ -116,6 +116,7 @@ impl Sections {
     fn check(&self) -> Result<(), ConfigError> {
         self.database.check()?;
         self.http.check()?;
+        self.vault.check()?;
         self.log.check()?;
         let all = Config {
             data_dir: DataDir::new(PathBuf::new()),

@@ -5,6 +5,7 @@ mod expect;
 mod race;
 mod server;
 mod states;
+pub(crate) mod vault_states;
 mod world;
 
 pub(crate) use client::{Reply, exchange, request};
