@@ -15,6 +15,15 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// Whether jobs whose content was deleted are no more for the caller's interface, where such a deletion means that; see
+    /// [`belay_core::model::Job::is_gone`].
+    pub(crate) fn forgets(&self) -> bool {
+        match self.via {
+            Via::Sql | Via::Native | Via::Cli | Via::Daemon | Via::Worker => false,
+            Via::Prospecting | Via::Jobs | Via::Vault | Via::BulkActions | Via::Ingest => true,
+        }
+    }
+
     /// The name that goes on record: that of the API key.
     pub(crate) fn actor(&self) -> Actor {
         Actor::new(&self.grant.name, self.via)

@@ -55,6 +55,18 @@ pub(crate) fn cancel_many(
             let answer = id.and_then(|_| answers.next());
             all.push(answer.map_or_else(|| Cancelled::missing(job.id), Cancelled::from));
         }
+        if caller.forgets() {
+            let is_over = |c: &&Cancelled| {
+                !c.outcome.is_accepted() && c.state.is_some_and(JobState::is_terminal)
+            };
+            let over: Vec<i64> = all.iter().filter(is_over).map(|c| c.id).collect();
+            let gone = query::gone(conn, &over)?;
+            for cancelled in &mut all {
+                if gone.contains(&cancelled.id) {
+                    *cancelled = Cancelled::missing(cancelled.id);
+                }
+            }
+        }
         let is_earlier = |cancelled: &&mut Cancelled| cancelled.outcome == Outcome::Already;
         let earlier: Vec<i64> = all.iter_mut().filter(is_earlier).map(|c| c.id).collect();
         let marks = query::cancel_marks(conn, tenant, &earlier)?;

@@ -1,6 +1,6 @@
 //! Looking at jobs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use belay_core::id::JobRef;
 use belay_core::model::{EventRow, Job, OutputView, ProgressView};
@@ -20,13 +20,21 @@ pub(crate) struct Seen {
     pub(crate) progress: Option<ProgressView>,
 }
 
+/// The job, unless it is gone from the caller's interface.
+fn there(caller: &Caller, job: Job) -> Result<Job> {
+    if job.is_gone() && caller.forgets() {
+        return Err(Error::missing(format!("job {}", job.id)));
+    }
+    Ok(job)
+}
+
 /// A job of the caller's tenant.
 ///
 /// # Errors
 /// [`belay_core::Error::Missing`], and those of the database.
 pub(crate) fn get(db: &Db, caller: &Caller, job: &JobRef) -> Result<Seen> {
     db.read(|conn| {
-        let job = query::get(conn, Some(caller.tenant), job)?;
+        let job = there(caller, query::get(conn, Some(caller.tenant), job)?)?;
         let progress = match job.started_at {
             Some(_) => query::progress(conn, job.id)?,
             None => None,
@@ -48,7 +56,7 @@ pub(crate) fn exists(db: &Db, caller: &Caller, job: &JobRef) -> Result<()> {
 /// # Errors
 /// As [`get`].
 pub(crate) fn state(db: &Db, caller: &Caller, job: &JobRef) -> Result<JobState> {
-    db.read(|conn| Ok(query::get(conn, Some(caller.tenant), job)?.state))
+    db.read(|conn| Ok(there(caller, query::get(conn, Some(caller.tenant), job)?)?.state))
 }
 
 /// A page of jobs of the caller's tenant, newest first, and whether there may be more; the filter's own tenant does not matter.
@@ -63,6 +71,7 @@ pub(crate) fn list(
 ) -> Result<(Vec<Seen>, bool)> {
     let filter = JobFilter {
         tenant: Some(caller.tenant),
+        not_gone: caller.forgets(),
         ..filter.clone()
     };
     db.read(|conn| {
@@ -97,6 +106,7 @@ pub(crate) fn page(
 ) -> Result<(Vec<Job>, i64)> {
     let filter = JobFilter {
         tenant: Some(caller.tenant),
+        not_gone: caller.forgets(),
         ..filter.clone()
     };
     db.read(|conn| {
@@ -119,24 +129,13 @@ pub(crate) fn attributes(db: &Db, jobs: &[i64]) -> Result<HashMap<i64, serde_jso
     db.read(|conn| query::attributes(conn, jobs))
 }
 
-/// Those of the jobs that are gone from every compatibility interface; see [`Job::is_gone`].
-///
-/// # Errors
-/// Those of the database.
-pub(crate) fn gone(db: &Db, jobs: &[i64]) -> Result<HashSet<i64>> {
-    if jobs.is_empty() {
-        return Ok(HashSet::new());
-    }
-    db.read(|conn| query::gone(conn, jobs))
-}
-
 /// The tenant of a job, if the key may touch it: for interfaces in which a job alone is named.
 ///
 /// # Errors
 /// [`belay_core::Error::Missing`], also for a tenant that the key may not touch.
 pub(crate) fn tenant_of(db: &Db, grant: &Grant, job: &JobRef) -> Result<i32> {
     let found = db.read(|conn| query::get(conn, None, job))?;
-    if grant.may_touch(found.tenant) {
+    if grant.may_touch(found.tenant) && !found.is_gone() {
         return Ok(found.tenant);
     }
     Err(Error::missing(format!("job {job}")))
@@ -157,7 +156,7 @@ pub(crate) fn timeline(db: &Db, caller: &Caller, job: &JobRef) -> Result<(i64, V
 /// As [`get`].
 pub(crate) fn with_life(db: &Db, caller: &Caller, job: &JobRef) -> Result<(Job, Vec<EventRow>)> {
     db.read(|conn| {
-        let job = query::get(conn, Some(caller.tenant), job)?;
+        let job = there(caller, query::get(conn, Some(caller.tenant), job)?)?;
         let events = query::timeline(conn, &job)?;
         Ok((job, events))
     })
@@ -169,7 +168,7 @@ pub(crate) fn with_life(db: &Db, caller: &Caller, job: &JobRef) -> Result<(Job, 
 /// As [`get`].
 pub(crate) fn outputs(db: &Db, caller: &Caller, job: &JobRef) -> Result<(i64, Vec<OutputView>)> {
     db.read(|conn| {
-        let job = query::get(conn, Some(caller.tenant), job)?;
+        let job = there(caller, query::get(conn, Some(caller.tenant), job)?)?;
         Ok((job.id, query::outputs(conn, job.id)?))
     })
 }

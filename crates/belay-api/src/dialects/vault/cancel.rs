@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use actix_web::http::Method;
 use belay_core::id::JobRef;
 use belay_core::ops::CancelLimit;
-use belay_core::{Db, JobState};
+
 use utoipa::ToSchema;
 
 use super::answer::answer;
@@ -15,12 +15,11 @@ use super::map;
 use super::wire::{CancelAnswer, CancelAnswers, Status};
 use crate::auth::Scope;
 use crate::http::{Answer, Call, Verb};
-use crate::service::cancel::{self, Cancelled};
-use crate::service::{self, Caller};
+use crate::service::cancel;
 
 pub(super) fn verb() -> Verb {
     Verb::keyed(Method::POST, Scope::VaultWrite, |call| {
-        Box::pin(cancel_jobs(call))
+        Box::pin(cancel_vault_jobs(call))
     })
 }
 
@@ -45,7 +44,7 @@ pub(super) struct CancelEntry {
     request_body(content((Vec<CancelEntry> = "application/json"), (String = "text/csv"))),
     responses((status = 200, description = "One answer for each entry, in their order", body = CancelAnswers)),
 )]
-pub(super) async fn cancel_jobs(mut call: Call) -> Answer {
+pub(super) async fn cancel_vault_jobs(mut call: Call) -> Answer {
     let caller = caller(&call).await?;
     let entries = entries::read(&mut call.request).await?;
     let limit = if call.request.api.dialects.vault_cancel_running {
@@ -66,7 +65,7 @@ pub(super) async fn cancel_jobs(mut call: Call) -> Answer {
         let via = caller.via;
         let cancelled = call
             .request
-            .database(move |db| cancel_all(db, &caller, &jobs, limit))
+            .database(move |db| cancel::cancel_many(db, &caller, &jobs, None, limit))
             .await?;
         for cancelled in cancelled {
             call.request
@@ -90,25 +89,4 @@ pub(super) async fn cancel_jobs(mut call: Call) -> Answer {
             data: entries.iter().map(one).collect(),
         },
     )
-}
-
-fn cancel_all(
-    db: &Db,
-    caller: &Caller,
-    jobs: &[JobRef],
-    limit: CancelLimit,
-) -> belay_core::Result<Vec<Cancelled>> {
-    let mut answers = cancel::cancel_many(db, caller, jobs, None, limit)?;
-    let over: Vec<i64> = answers
-        .iter()
-        .filter(|a| !a.outcome.is_accepted() && a.state.is_some_and(JobState::is_terminal))
-        .map(|answer| answer.id)
-        .collect();
-    let gone = service::read::gone(db, &over)?;
-    for answer in &mut answers {
-        if gone.contains(&answer.id) {
-            *answer = Cancelled::missing(answer.id);
-        }
-    }
-    Ok(answers)
 }

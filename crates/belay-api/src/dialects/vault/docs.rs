@@ -30,7 +30,7 @@ pub(crate) fn document() -> utoipa::openapi::OpenApi {
         auth::open_session,
         session::keep_alive,
         session::end_session,
-        cancel::cancel_jobs,
+        cancel::cancel_vault_jobs,
         monitors::list_monitors,
         histories::list_histories,
         start_now::start_now,

@@ -46,7 +46,5 @@ pub(super) async fn find(call: &Call, caller: &Caller, id: i64) -> Result<Job, F
             },
         )
         .await?;
-    found
-        .filter(|job| !job.is_gone())
-        .ok_or_else(|| Fault::malformed(map::unknown(id)))
+    found.ok_or_else(|| Fault::malformed(map::unknown(id)))
 }

@@ -95,7 +95,7 @@ fn filter(query: &Query, list: &List) -> Result<JobFilter, Fault> {
         // The moment that is named still belongs to it.
         created_before: time(query, "end_date")?
             .and_then(|end| end.checked_add_signed(TimeDelta::microseconds(1))),
-        not_gone: true,
+        without_payload: true,
         ..JobFilter::default()
     })
 }
