@@ -120,6 +120,12 @@ impl Job {
         id::key(self.id, self.created_at)
     }
 
+    /// Whether it is gone from every compatibility interface: an ingest job that was deleted, of which only the history stays.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.kind == "ingest" && self.data_deleted
+    }
+
     /// The accepted cancel, if there was one.
     #[must_use]
     pub fn cancel(&self) -> Option<CancelMark> {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use diesel::connection::SimpleConnection;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text, Timestamptz};
@@ -12,14 +13,14 @@ use crate::model::{BulkView, Job};
 use crate::ops::{BulkFilter, BulkKind, BulkWalk};
 use crate::state::{JobState, sql};
 
-/// What is kept of jobs as bulk actions, one value for each, by the job's number. A job that repeats another one by hand
-/// and has not begun has the other's terms.
+/// Jobs with what is kept of them as bulk actions, in the order given. A job that repeats another one by hand and has not
+/// begun has the other's terms.
 ///
 /// # Errors
 /// Those of the database.
-pub fn bulk_actions(conn: &mut PgConnection, jobs: &[Job]) -> Result<HashMap<i64, BulkView>> {
+pub fn bulk_actions(conn: &mut PgConnection, jobs: Vec<Job>) -> Result<Vec<(Job, BulkView)>> {
     if jobs.is_empty() {
-        return Ok(HashMap::new());
+        return Ok(Vec::new());
     }
     let rows: Vec<BulkView> = diesel::sql_query(
         "-- bulk_actions
@@ -36,7 +37,29 @@ pub fn bulk_actions(conn: &mut PgConnection, jobs: &[Job]) -> Result<HashMap<i64
     .bind::<Array<BigInt>, _>(jobs.iter().map(|job| job.id).collect::<Vec<_>>())
     .bind::<Array<Nullable<BigInt>>, _>(jobs.iter().map(|job| job.retry_of).collect::<Vec<_>>())
     .load(conn)?;
-    Ok(rows.into_iter().map(|row| (row.job, row)).collect())
+    let mut rows: HashMap<i64, BulkView> = rows.into_iter().map(|row| (row.job, row)).collect();
+    Ok(jobs
+        .into_iter()
+        .filter_map(|job| {
+            let row = rows.remove(&job.id)?;
+            Some((job, row))
+        })
+        .collect())
+}
+
+/// As [`count_bulk`] before there is a walk, for somebody who waits for the answer. To be run in a transaction, whose statements may
+/// then take 30 seconds.
+///
+/// # Errors
+/// [`crate::Error::Busy`] when it takes longer.
+pub fn preview_bulk(
+    conn: &mut PgConnection,
+    tenant: i32,
+    filter: &BulkFilter,
+    cap: i64,
+) -> Result<i64> {
+    conn.batch_execute("set local statement_timeout = '30s'")?;
+    count_bulk(conn, tenant, filter, None, cap)
 }
 
 /// Counts the jobs of a tenant that match now, up to `cap`. With a walk only those that are before it, and not the bulk job

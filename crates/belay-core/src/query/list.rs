@@ -35,6 +35,8 @@ pub struct JobFilter {
     pub created_before: Option<DateTime<Utc>>,
     /// Leaves out finished jobs whose content was deleted.
     pub with_data: bool,
+    /// Leaves out jobs that are gone from every compatibility interface; see [`Job::is_gone`].
+    pub not_gone: bool,
 }
 
 /// How many jobs there are.
@@ -172,6 +174,9 @@ fn parts(filter: &JobFilter, select: impl Fn(&str) -> String) -> Vec<String> {
         } else {
             " and ($8 or true)"
         });
+        if terminal && filter.not_gone {
+            sql.push_str(" and (j.kind <> 'ingest' or j.data_deleted_at is null)");
+        }
         sql.push_str(" order by j.id desc limit $9)");
         parts.push(sql);
     }

@@ -12,7 +12,7 @@ mod session;
 mod timeline;
 
 pub use attributes::attributes;
-pub use bulk::{bulk_actions, count_bulk};
+pub use bulk::{bulk_actions, count_bulk, preview_bulk};
 pub use job::{get, resolve};
 pub use key::{find_key, keys};
 pub use list::{Count, JobFilter, MAX_PAGE, count, list, page};

@@ -221,11 +221,7 @@ mod tests {
 
     #[test]
     fn states_that_are_not_named_are_the_usual_ones() {
-        let of = |bulk| {
-            BulkFilter::parse(bulk, r#"{"kind": "x"}"#)
-                .unwrap()
-                .states
-        };
+        let of = |bulk| BulkFilter::parse(bulk, r#"{"kind": "x"}"#).unwrap().states;
         assert_eq!(of(BulkKind::Retry), [JobState::Failed]);
         assert_eq!(of(BulkKind::Cancel), JobState::ALL[..5]);
         let one = BulkFilter::parse(BulkKind::Retry, r#"{"state": "completed"}"#).unwrap();

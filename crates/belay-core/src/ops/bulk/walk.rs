@@ -41,9 +41,11 @@ impl Standing {
             "held" => Ok(Self::Held),
             "gone" => Ok(Self::Gone),
             "terms_lost" => Ok(Self::TermsLost),
-            other => Err(Error::Database(diesel::result::Error::DeserializationError(
-                format!("unknown standing {other:?}").into(),
-            ))),
+            other => Err(Error::Database(
+                diesel::result::Error::DeserializationError(
+                    format!("unknown standing {other:?}").into(),
+                ),
+            )),
         }
     }
 }
