@@ -10,6 +10,9 @@
 mod common;
 
 mod api_keys;
+mod bulk_cancel;
+mod bulk_locks;
+mod bulk_retry;
 mod cancel;
 mod cancel_chunk;
 mod cancel_many;

@@ -71,7 +71,7 @@ pub struct BulkWalk {
     pub total: Option<i64>,
 }
 
-/// Begins a walk, or takes it up where it was left. To be run in a transaction.
+/// Begins a walk, or takes it up where it was left. One statement.
 ///
 /// # Errors
 /// [`Error::Busy`] when somebody holds the bulk job too long. A walk that may not act is an answer: its standing, and no walk.
@@ -148,7 +148,8 @@ pub struct BulkStep {
     pub over: bool,
 }
 
-/// Moves a walk on by up to `chunk` jobs, looking at `window` at most. To be run in a transaction of its own.
+/// Moves a walk on by up to `chunk` jobs, looking at `window` at most. One statement, and so one transaction
+/// when the caller has none.
 ///
 /// # Errors
 /// [`Error::Busy`] when somebody holds one of the jobs too long: nothing was done, call again.
