@@ -17,8 +17,8 @@ use crate::link::Link;
 const WINDOW: i32 = 10_000;
 /// Jobs counted when a walk begins, at most; more are not known.
 const COUNTED: i64 = 10_000_000;
-/// Pause after a step that met a lock.
-const HELD_UP: Duration = Duration::from_millis(20);
+/// Pause after a connection was lost, at least.
+const CUT_OFF: Duration = Duration::from_millis(20);
 /// Pause before the database is asked again whether it goes on, when the worker has not heard of it.
 const UNHEARD: Duration = Duration::from_millis(100);
 
@@ -151,9 +151,6 @@ impl Walker {
                 })
             })
             .await;
-        if matches!(step, Err(Error::Busy(_))) {
-            self.pace.was_held_up();
-        }
         let step: BulkStep = step?;
         if step.standing != Standing::Go {
             return Ok(Step::Stuck(step.standing));
@@ -206,10 +203,10 @@ impl Walker {
         outcome
     }
 
-    fn pause_after(&self, error: &Error) -> Duration {
+    fn pause_after(&mut self, error: &Error) -> Duration {
         match (error, &self.link) {
-            (Error::Unreachable(_), Some(link)) => link.retry_in().max(HELD_UP),
-            _ => HELD_UP,
+            (Error::Unreachable(_), Some(link)) => link.retry_in().max(CUT_OFF),
+            _ => self.pace.was_held_up(),
         }
     }
 }
