@@ -226,6 +226,26 @@ fn too_many_requests_are_told_when_to_come_again() {
 }
 
 #[test]
+fn a_job_that_somebody_else_holds_too_long_is_busy_and_unchanged() {
+    let world = World::new();
+    let id = make(&world, JobState::Queued);
+    let path = cancel_path(&uid(&world, id));
+    let before = world.contents();
+    let mut conn = world.test_db.conn();
+    conn.batch_execute(&format!(
+        "begin; select from belay.job where id = {id} for update"
+    ))
+    .unwrap();
+    let reply = world.post(&path, &Value::Null);
+    error(&reply, &path, 503, &json!({}));
+    assert_eq!(reply.header("retry-after"), Some("1"));
+    conn.batch_execute("rollback").unwrap();
+    assert_eq!(world.contents(), before);
+    // Whoever sends it again is answered as the first.
+    assert_eq!(world.post(&path, &Value::Null).status, 200);
+}
+
+#[test]
 fn a_defect_tells_nothing_of_the_inside() {
     let world = World::new();
     let path = format!("{JOBS}/{}", uid(&world, make(&world, JobState::Queued)));

@@ -15,8 +15,10 @@ use belay_core::ops::BulkKind;
 
 use super::{Attempt, Executor, Running};
 
-/// Jobs in one step. Larger steps are hardly faster, and claims and reports wait longer beside them.
-const CHUNK: i32 = 500;
+/// Jobs in one step of a cancel. Larger steps are hardly faster, and claims and reports wait longer beside them.
+const CANCELS: i32 = 1000;
+/// Jobs in one step of a retry, which makes each new job by itself.
+const RETRIES: i32 = 250;
 
 /// Runs bulk actions of one kind.
 pub struct Bulk {
@@ -32,11 +34,14 @@ impl Bulk {
         Self {
             db,
             bulk,
-            chunk: CHUNK,
+            chunk: match bulk {
+                BulkKind::Cancel => CANCELS,
+                BulkKind::Retry => RETRIES,
+            },
         }
     }
 
-    /// With another number of jobs in one step, 1 to 10000; 500 by default.
+    /// With another number of jobs in one step, 1 to 10000; 1000 cancels or 250 retries by default.
     #[must_use]
     pub fn chunk(mut self, jobs: i32) -> Self {
         self.chunk = jobs.clamp(1, 10_000);
