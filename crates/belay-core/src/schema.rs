@@ -23,6 +23,32 @@ pub mod belay {
         use diesel::sql_types::*;
         use crate::state::sql::*;
 
+        /// Bulk actions: what was asked for beside the payload, and where the walk of cancel_jobs and retry_jobs stands. Written under the lock of the job's own row. Content: it goes when the data of the job is deleted.
+        belay.bulk_action (job) {
+            job -> Int8,
+            action_duration -> Int8,
+            action_reason -> Nullable<Text>,
+            /// Most jobs that are acted on; 0 for no limit.
+            max_limit -> Int8,
+            preview_count -> Int8,
+            affected_count -> Int8,
+            /// Ids up to this one are behind the walk.
+            walk_id -> Int8,
+            /// Where the walk ends, fixed at its first start; null before.
+            last_id -> Nullable<Int8>,
+            begun_at -> Nullable<Timestamptz>,
+            /// Jobs acted on or skipped.
+            done_count -> Int8,
+            /// Jobs that matched at the first start; null when that is not known.
+            total -> Nullable<Int8>,
+            updated_at -> Timestamptz,
+        }
+    }
+
+    diesel::table! {
+        use diesel::sql_types::*;
+        use crate::state::sql::*;
+
         /// When a background duty last ran on any node, so that nodes share the work. Only a saving: every duty is safe to run twice.
         belay.duty (name) {
             name -> Text,
@@ -318,6 +344,7 @@ pub mod belay {
 
     diesel::allow_tables_to_appear_in_same_query!(
         api_key,
+        bulk_action,
         duty,
         idempotency,
         job,

@@ -3,6 +3,7 @@
 //! A dialect parses, maps words and shapes answers. What is decided is decided in `service/`, and what is true stands in the
 //! core. Each has a `map.rs` without a catch-all arm: a new state does not compile until every dialect has said what it calls it.
 
+mod bulk_actions;
 mod document;
 mod jobs;
 mod prospecting;
@@ -34,7 +35,7 @@ pub(crate) struct Area {
 /// The areas of all dialects. The order counts where one lies inside another: the inner one comes first.
 pub(crate) fn areas() -> Vec<Area> {
     let [jobs, tokens] = jobs::areas();
-    let mut areas = vec![prospecting::area(), jobs, tokens];
+    let mut areas = vec![prospecting::area(), jobs, tokens, bulk_actions::area()];
     areas.extend(vault::areas());
     areas
 }
@@ -44,6 +45,7 @@ pub(crate) fn documents() -> Vec<utoipa::openapi::OpenApi> {
     vec![
         prospecting::ProspectingDocument::openapi(),
         jobs::JobsDocument::openapi(),
+        bulk_actions::BulkActionsDocument::openapi(),
         vault::document(),
     ]
 }

@@ -1,6 +1,7 @@
 //! The use cases, as plain functions over the database and the caller. Every face calls the same ones: a face parses, maps
 //! words and shapes answers, and never reaches past this folder.
 
+pub(crate) mod bulk;
 mod caller;
 pub(crate) mod cancel;
 pub(crate) mod enqueue;

@@ -11,6 +11,7 @@ mod support;
 mod admin;
 mod auth;
 mod bad_input;
+mod bulk_actions;
 mod cancel;
 mod concurrency;
 mod enqueue;

@@ -31,6 +31,8 @@ fn the_routes_are_these() {
         [
             "DELETE /belay/v1/jobs/{id}/data",
             "DELETE /belay/v1/keys/{name}",
+            "GET /api/actions/bulk/jobs",
+            "GET /api/actions/bulk/jobs/{id}",
             "GET /belay/v1/jobs",
             "GET /belay/v1/jobs/{id}",
             "GET /belay/v1/jobs/{id}/output",
@@ -44,6 +46,8 @@ fn the_routes_are_these() {
             "GET /metrics",
             "GET /openapi.json",
             "GET /readyz",
+            "POST /api/actions/bulk/jobs",
+            "POST /api/actions/bulk/jobs/{id}/cancel",
             "POST /belay/v1/jobs",
             "POST /belay/v1/jobs/batch",
             "POST /belay/v1/jobs/cancel",

@@ -1,6 +1,7 @@
 //! What is read from the tables, one file per thing. Plain data: nothing here changes anything.
 
 mod api_key;
+mod bulk;
 mod event;
 mod job;
 mod output;
@@ -8,6 +9,7 @@ mod overview;
 mod session;
 
 pub use api_key::ApiKey;
+pub use bulk::BulkView;
 pub use event::EventRow;
 pub use job::{CancelMark, Job};
 pub use output::{OutputView, ProgressView};

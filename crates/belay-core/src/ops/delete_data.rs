@@ -51,6 +51,7 @@ pub fn delete_data(
         "-- delete_output\n delete from belay.job_output where job = $1",
         "-- delete_progress\n delete from belay.job_progress where job = $1",
         "-- delete_attributes\n delete from belay.job_attributes where job = $1",
+        "-- delete_bulk_action\n delete from belay.bulk_action where job = $1",
         "-- delete_uploads\n delete from belay.job_upload where job = $1",
     ] {
         stmt::<()>(sql).bind::<BigInt, _>(id).execute(conn)?;

@@ -13,6 +13,7 @@
 
 mod actor;
 mod attributes;
+mod bulk;
 mod cancel;
 mod cancel_filter;
 mod claim;
@@ -44,6 +45,10 @@ mod worker;
 
 pub use actor::{Actor, MAX_REASON, Via, check_reason};
 pub use attributes::keep_attributes;
+pub use bulk::{
+    BulkAttempt, BulkFilter, BulkKind, BulkStep, BulkTerms, BulkWalk, Standing, begin_bulk,
+    bulk_step, keep_bulk_action, note_bulk_total,
+};
 pub use cancel::{CancelAnswer, CancelLimit, MAX_CANCEL, Outcome, cancel_many, cancel_one};
 pub use cancel_filter::{CancelFilter, Chunk, cancel_chunk, last_job_id};
 pub use claim::{CLAIM_SQL, Claimed, Line, LineFloor, claim, last_ticket, lines, lines_with_work};

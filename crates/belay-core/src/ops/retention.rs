@@ -115,7 +115,13 @@ fn parse(name: String, pending: Option<bool>) -> Option<Partition> {
 
 /// Output and progress live beside the job; they go first, in chunks, so that nothing is left without its job.
 fn delete_side_data(conn: &mut PgConnection, partition: &str) -> Result<()> {
-    for table in ["job_output", "job_progress", "job_upload", "job_attributes"] {
+    for table in [
+        "job_output",
+        "job_progress",
+        "job_upload",
+        "job_attributes",
+        "bulk_action",
+    ] {
         loop {
             // The name was matched against a fixed pattern above.
             let sql = format!(

@@ -21,6 +21,8 @@ pub const MAX_OFFSET_PAGE: i64 = 1000;
 pub struct JobFilter {
     /// Of this tenant; `None` for all.
     pub tenant: Option<i32>,
+    /// Of one of these tenants; `None` for all.
+    pub tenants: Option<Vec<i32>>,
     /// In one of these states; empty for all.
     pub states: Vec<JobState>,
     /// Of this queue.
@@ -216,6 +218,13 @@ fn parts(filter: &JobFilter, select: impl Fn(&str) -> String) -> Vec<String> {
         }
         sql.push_str(" and ($4 is null or j.queue = $4) and ($5 is null or j.kind = $5) and ($6 is null or j.created_at >= $6)");
         sql.push_str(" and ($7 is null or j.created_at < $7)");
+        if let Some(tenants) = &filter.tenants {
+            let tenants: Vec<String> = tenants.iter().map(ToString::to_string).collect();
+            sql.push_str(&format!(
+                " and j.tenant = any ('{{{}}}'::integer[])",
+                tenants.join(",")
+            ));
+        }
         sql.push_str(if terminal {
             " and (not $8 or j.data_deleted_at is null)"
         } else {

@@ -1,6 +1,7 @@
 //! Reads. No row locks, no changes; each file answers one kind of question.
 
 mod attributes;
+mod bulk;
 mod job;
 mod key;
 mod list;
@@ -12,6 +13,7 @@ mod session;
 mod timeline;
 
 pub use attributes::attributes;
+pub use bulk::{bulk_actions, count_bulk, preview_bulk};
 pub use job::{get, resolve};
 pub use key::{find_key, keys};
 pub use list::{Count, JobFilter, Listed, MAX_OFFSET_PAGE, MAX_PAGE, count, list, page};

@@ -32,13 +32,17 @@ fn kinds_are_registered_and_renewed_together() {
             .map(|kind| kind.name)
             .collect()
     };
-    assert_eq!(names(conn), ["external", "noop", "prospecting", "sleep"]);
+    let built_in = names(conn);
+    for name in ["noop", "sleep", "cancel_jobs", "retry_jobs"] {
+        assert!(built_in.iter().any(|known| known == name), "{name}");
+    }
     ops::register_kinds(conn, &[]).unwrap();
+    assert_eq!(names(conn), built_in);
     ops::register_kinds(conn, &[kind("z:1"), kind("a.b-c_d")]).unwrap();
-    assert_eq!(
-        names(conn),
-        ["a.b-c_d", "external", "noop", "prospecting", "sleep", "z:1"]
-    );
+    let mut expected = built_in;
+    expected.extend(["a.b-c_d".to_owned(), "z:1".to_owned()]);
+    expected.sort();
+    assert_eq!(names(conn), expected);
     let changed = KindSpec {
         executor: "http".into(),
         queue: "web".into(),
@@ -106,7 +110,8 @@ fn a_value_out_of_range_is_refused_by_name_and_nothing_is_registered() {
         if !matches!(&answer, Err(Error::Invalid { field: said, .. }) if *said == field) {
             wrongly_answered.push(format!("{:.20} for {field}: {answer:?}", wrong.name));
         }
-        assert_eq!(count(conn, "select count(*) from belay.kind"), 4);
+        let made = "select count(*) from belay.kind where name = 'fine' or name like 'k%'";
+        assert_eq!(count(conn, made), 0);
     }
     assert_eq!(wrongly_answered, Vec::<String>::new());
 }
@@ -124,7 +129,8 @@ fn nodes_that_register_in_opposite_order_do_not_deadlock() {
         ops::register_kinds(conn, &reversed)
     })
     .unwrap();
-    assert_eq!(count(&mut first, "select count(*) from belay.kind"), 7);
+    let made = "select count(*) from belay.kind where name in ('a', 'b', 'c')";
+    assert_eq!(count(&mut first, made), 3);
 }
 
 #[test]

@@ -10,6 +10,10 @@
 mod common;
 
 mod api_keys;
+mod bulk_cancel;
+mod bulk_locks;
+mod bulk_retry;
+mod bulk_terms;
 mod cancel;
 mod cancel_chunk;
 mod cancel_many;

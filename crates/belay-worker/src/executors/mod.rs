@@ -15,6 +15,7 @@ use belay_core::ops::Claimed;
 use tokio::sync::watch;
 
 pub mod builtin;
+pub mod bulk;
 pub mod command;
 
 /// What the worker wants of a running attempt. Only ever moves down this list, except that

@@ -7,6 +7,7 @@
 )]
 
 mod basics;
+mod bulk;
 mod cancel;
 mod faults;
 mod freeze;

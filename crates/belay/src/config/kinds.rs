@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use belay_core::ops::BulkKind;
 use belay_worker::executors::command::{CommandExecutor, CommandSettings, SettingsError};
 use belay_worker::{Backoff, KindConfig};
 use serde::Deserialize;
@@ -136,6 +137,7 @@ impl Kind {
         if belay_worker::builtin_kinds()
             .iter()
             .any(|kind| kind.spec.name == name)
+            || BulkKind::of(name).is_some()
         {
             return Err(ConfigError::member(
                 format!("kinds.{name}"),

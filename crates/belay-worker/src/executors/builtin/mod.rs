@@ -9,8 +9,10 @@ pub use noop::Noop;
 pub use sleep::Sleep;
 
 use belay_core::Db;
+use belay_core::ops::BulkKind;
 
 use crate::KindConfig;
+use crate::executors::bulk::Bulk;
 
 /// `noop`, which does nothing, and `sleep`, which waits for as long as its payload says: `{"seconds": 1.5}`.
 #[must_use]
@@ -21,8 +23,20 @@ pub fn builtin_kinds() -> Vec<KindConfig> {
     ]
 }
 
-/// The kinds that work on Belay's own database and need no configuration.
+/// Attempts of a bulk action. It goes on where it was left, so that a lost worker costs nothing but time.
+const BULK_ATTEMPTS: i16 = 100;
+
+/// The kinds that work on Belay's own database and need no configuration: `cancel_jobs` and `retry_jobs`, which act on all jobs of
+/// the filter in their payload.
 #[must_use]
-pub fn database_kinds(_db: &Db) -> Vec<KindConfig> {
-    Vec::new()
+pub fn database_kinds(db: &Db) -> Vec<KindConfig> {
+    BulkKind::ALL
+        .into_iter()
+        .map(|bulk| {
+            let executor = Arc::new(Bulk::new(db.clone(), bulk));
+            let mut kind = KindConfig::new(bulk.name(), "builtin", executor);
+            kind.spec.max_attempts = BULK_ATTEMPTS;
+            kind
+        })
+        .collect()
 }
