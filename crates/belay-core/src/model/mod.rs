@@ -2,14 +2,18 @@
 
 mod api_key;
 mod event;
+mod ingest;
 mod job;
 mod output;
 mod overview;
 mod session;
+mod upload;
 
 pub use api_key::ApiKey;
 pub use event::EventRow;
+pub use ingest::IngestJob;
 pub use job::{CancelMark, Job};
 pub use output::{OutputView, ProgressView};
 pub use overview::{KindRow, QueueRow, TenantRow, WorkerRow};
 pub use session::SessionRow;
+pub use upload::UploadedFile;

@@ -1,6 +1,7 @@
 //! Reads. No row locks, no changes; each file answers one kind of question.
 
 mod attributes;
+pub mod ingest;
 mod job;
 mod key;
 mod list;
@@ -9,6 +10,7 @@ mod overview;
 mod partition;
 mod session;
 mod timeline;
+pub mod upload;
 
 pub use attributes::attributes;
 pub use job::{get, resolve};
