@@ -3,11 +3,14 @@
 //! A dialect parses, maps words and shapes answers. What is decided is decided in `service/`, and what is true stands in the
 //! core. Each has a `map.rs` without a catch-all arm: a new state does not compile until every dialect has said what it calls it.
 
+mod ingest;
 mod settings;
 
 use std::sync::Arc;
 
 use actix_web::web::{self, ServiceConfig};
+
+use utoipa::OpenApi;
 
 use crate::http::{Face, Resource, mount, unknown_route};
 use crate::state::Inner;
@@ -28,12 +31,12 @@ pub(crate) struct Area {
 
 /// The areas of all dialects. The order counts where one lies inside another: the inner one comes first.
 pub(crate) fn areas() -> Vec<Area> {
-    Vec::new()
+    ingest::areas()
 }
 
 /// What the document of the API says of the dialects, one part for each.
 pub(crate) fn documents() -> Vec<utoipa::openapi::OpenApi> {
-    Vec::new()
+    vec![ingest::IngestDocument::openapi()]
 }
 
 /// Mounts the dialects that are switched on.

@@ -27,12 +27,24 @@ impl Dialect {
 }
 
 /// What was set.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DialectSettings {
     /// Switched off.
     pub(crate) off: Vec<Dialect>,
     /// Whether running jobs can be cancelled through `vault`.
     pub(crate) vault_cancel_running: bool,
+    /// Most bytes of one file that is uploaded through `ingest`.
+    pub(crate) ingest_file_limit: usize,
+}
+
+impl Default for DialectSettings {
+    fn default() -> Self {
+        Self {
+            off: Vec::new(),
+            vault_cancel_running: false,
+            ingest_file_limit: 150_000_000,
+        }
+    }
 }
 
 impl DialectSettings {

@@ -71,7 +71,7 @@ pub(super) async fn receive(
 }
 
 /// Refuses a body that is compressed.
-pub(super) fn check_coding(headers: &HeaderMap) -> Result<(), Fault> {
+pub(crate) fn check_coding(headers: &HeaderMap) -> Result<(), Fault> {
     if let Some(coding) = headers.get(CONTENT_ENCODING)
         && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
     {

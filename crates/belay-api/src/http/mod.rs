@@ -17,7 +17,7 @@ mod routing;
 
 pub(crate) use accept::accepts_json;
 pub(crate) use answer::{Answer, json, no_content};
-pub(crate) use body::{MEBIBYTE, Need, json_text, media_type};
+pub(crate) use body::{MEBIBYTE, Need, check_coding, json_text, media_type};
 pub(crate) use call::{Call, Request};
 pub(crate) use fault::{Fault, Kind};
 pub(crate) use form::{Form, basic};

@@ -5,6 +5,7 @@ mod caller;
 pub(crate) mod cancel;
 pub(crate) mod enqueue;
 pub(crate) mod house;
+pub(crate) mod ingest;
 pub(crate) mod keys;
 pub(crate) mod manage;
 pub(crate) mod read;

@@ -34,18 +34,18 @@ pub enum Order {
 }
 
 impl Order {
-    /// An expression on the columns of a job, with the name of its latest change, and the direction.
-    const fn sql(self) -> &'static str {
+    /// The order on the columns of a job, which stand behind `at`; its latest change and its payload are these expressions.
+    fn by(self, at: &str, modified: &str, payload: &str) -> String {
         match self {
-            Self::Modified => "modified_at desc",
-            Self::Created => "created_at desc",
-            Self::Number => "id desc",
-            Self::State => {
-                "array_position(array['open', 'scheduled', 'queued', 'running', 'suspended', 'cancelling', 'cancelled', 'completed', 'failed']::belay.job_state[], state)"
-            }
-            Self::Object => "payload::jsonb ->> 'object'",
-            Self::Operation => "payload::jsonb ->> 'operation'",
-            Self::Source => "payload::jsonb ->> 'sourceName'",
+            Self::Modified => format!("{modified} desc"),
+            Self::Created => format!("{at}created_at desc"),
+            Self::Number => format!("{at}id desc"),
+            Self::State => format!(
+                "array_position(array['open', 'scheduled', 'queued', 'running', 'suspended', 'cancelling', 'cancelled', 'completed', 'failed']::belay.job_state[], {at}state)"
+            ),
+            Self::Object => format!("{payload} ->> 'object'"),
+            Self::Operation => format!("{payload} ->> 'operation'"),
+            Self::Source => format!("{payload} ->> 'sourceName'"),
         }
     }
 }
@@ -107,20 +107,12 @@ pub fn page(
                 format!("offset is {offset}, it must be 0 or more and leave room for the page"),
             )
         })?;
-    let by = order.sql();
+    // In the inner queries the order is one on columns, so that an index can give it.
     let part = |columns: &str, modified: &str, table: &str, more: &str| {
-        // In the innermost query the order is one on columns, so that an index can give it.
-        let inner = match order {
-            Order::Modified => format!("{modified} desc"),
-            Order::Created => "j.created_at desc".to_owned(),
-            Order::Number => "j.id desc".to_owned(),
-            Order::State | Order::Object | Order::Operation | Order::Source => by
-                .replace("payload::jsonb", "j.payload")
-                .replace("], state)", "], j.state)"),
-        };
         format!(
             "(select {columns}, {modified} as modified_at, now() as read_at from belay.{table} j
-              where j.tenant = $1 and j.kind = 'ingest' and j.state = any ($2){more} order by {inner}, j.id desc limit $3)"
+              where j.tenant = $1 and j.kind = 'ingest' and j.state = any ($2){more} order by {by}, j.id desc limit $3)",
+            by = order.by("j.", modified, "j.payload"),
         )
     };
     let live = part(Job::LIVE, LIVE_MODIFIED, "job", "");
@@ -132,7 +124,8 @@ pub fn page(
     );
     let text = format!(
         "-- list_ingest_jobs
-         select * from ({live} union all {done}) u order by {by}, id desc offset $4 limit $5"
+         select * from ({live} union all {done}) u order by {by}, id desc offset $4 limit $5",
+        by = order.by("", "modified_at", "payload::jsonb"),
     );
     let states = if states.is_empty() {
         JobState::ALL.to_vec()
