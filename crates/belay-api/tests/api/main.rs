@@ -15,6 +15,7 @@ mod cancel;
 mod concurrency;
 mod enqueue;
 mod http_rules;
+mod ingest;
 mod jobs;
 mod mounted_in_host;
 mod openapi;

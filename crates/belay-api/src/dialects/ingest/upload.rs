@@ -5,6 +5,7 @@
 
 use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::Method;
@@ -23,6 +24,10 @@ use crate::state::Inner;
 
 /// Bytes in a chunk, about.
 const CHUNK: usize = 1 << 20;
+/// Bytes that are read, at most, of a file that is refused.
+const REST: usize = 8 << 20;
+/// How long they may take.
+const REST_TIME: Duration = Duration::from_secs(2);
 
 pub(super) fn verb() -> Verb {
     Verb::keyed(Method::PUT, SCOPE, |call| {
@@ -69,7 +74,10 @@ pub(super) async fn upload_ingest_file(mut call: Call) -> Answer {
         return Err(empty());
     }
     let upload = Upload::begin(&call.request.api, caller, found.id).await?;
-    upload.take(body).await?;
+    if let Err(fault) = upload.take(&mut body).await {
+        body.rest().await;
+        return Err(fault);
+    }
     Ok(HttpResponse::Accepted().finish())
 }
 
@@ -127,6 +135,21 @@ impl Body {
         }
         Ok(!self.chunk.is_empty())
     }
+
+    /// Reads some of what is left and forgets it. Most clients do not listen before they have sent everything, and one that is
+    /// about to finish shall find the connection as it was.
+    async fn rest(&mut self) {
+        let read = async {
+            let mut left = REST;
+            while let Some(Ok(piece)) = self.payload.next().await {
+                left = left.saturating_sub(piece.len());
+                if left == 0 {
+                    break;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(REST_TIME, read).await;
+    }
 }
 
 /// An upload under way. When it is dropped before it counts, because the client has left or something went wrong, what has come
@@ -153,8 +176,8 @@ impl Upload {
     }
 
     /// Takes the body, of which the first chunk is there.
-    async fn take(mut self, mut body: Body) -> Result<(), Fault> {
-        let taken = match self.keep(&mut body).await {
+    async fn take(mut self, body: &mut Body) -> Result<(), Fault> {
+        let taken = match self.keep(body).await {
             Ok(()) => self.finish(body.received).await,
             Err(fault) => Err(fault),
         };
