@@ -42,6 +42,7 @@ impl Jobs {
             queue: self.queue.clone(),
             kind: self.kind.clone(),
             before: self.before,
+            ..JobFilter::default()
         };
         let jobs = self.pages(&db, filter)?;
         if context.out.is_json() {
