@@ -10,6 +10,7 @@ mod basics;
 mod cancel;
 mod faults;
 mod freeze;
+mod ingest;
 mod results;
 mod shutdown;
 mod support;

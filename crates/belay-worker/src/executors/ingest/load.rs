@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use belay_core::db::Role;
 use belay_core::model::UploadedFile;
-use belay_core::ops::{self, Report, Rung, Settled, Verdict};
+use belay_core::ops::{self, ProgressRow, Report, Rung, Settled, Verdict};
 use belay_core::{Db, Error, JobState, Session, query};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -25,6 +25,7 @@ use crate::executors::{Progress, Sink};
 pub(super) struct Load {
     pub(super) job: i64,
     pub(super) fence: i32,
+    pub(super) attempt: i16,
     pub(super) worker: i64,
     pub(super) tenant: i32,
     pub(super) payload: String,
@@ -111,7 +112,7 @@ impl Load {
             walk.file(conn, file)
                 .map_err(|fault| fault.in_file(file.ordinal))?;
         }
-        walk.show(format!("{} files loaded", files.len()));
+        let (done, message) = (walk.done, format!("{} files loaded", files.len()));
         // What the tables check at the end of a transaction is checked while it can still be said of this job.
         if let Err(error) = conn.batch_execute("set constraints all immediate") {
             return Err(Fault::Bad(format!(
@@ -120,6 +121,16 @@ impl Load {
             )));
         }
         signal.settle()?;
+        // The worker shows what runs; when this is over, it does not any more.
+        let row = ProgressRow {
+            job: self.job,
+            fence: self.fence,
+            attempt: self.attempt,
+            done,
+            total: Some(done),
+            message: Some(message),
+        };
+        ops::save_progress(conn, self.worker, &[row])?;
         let settled = self.report(conn, Verdict::Completed)?;
         if settled != Settled::Now(JobState::Completed) {
             return Err(Fault::NotSettled(settled));

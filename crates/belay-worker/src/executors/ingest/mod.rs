@@ -89,6 +89,7 @@ impl Executor for Ingest {
             let load = Load {
                 job: attempt.job,
                 fence: attempt.fence,
+                attempt: attempt.attempt,
                 worker: attempt.worker,
                 tenant: attempt.tenant,
                 payload: attempt.payload,
