@@ -213,6 +213,12 @@ impl AdminApiBuilder {
         self
     }
 
+    /// Most bytes of one file that is uploaded through the dialect `ingest`. 150,000,000 unless set, as its published form says.
+    pub fn ingest_file_limit(mut self, bytes: usize) -> Self {
+        self.dialects.ingest_file_limit = bytes;
+        self
+    }
+
     /// Requests that one API key may send through this instance; what is more is answered 429. No limit unless set.
     pub fn rate_limit(mut self, limit: RateLimit) -> Self {
         self.rate_limit = Some(limit);

@@ -60,6 +60,9 @@ pub enum Role {
     Beat,
     /// Background duties: longer statements, pinned plans.
     Duty,
+    /// Loads of uploaded data: one long transaction on other people's tables. Statements take as long as they take, and whoever
+    /// runs one must be able to cancel it.
+    Load,
 }
 
 impl Role {
@@ -86,6 +89,14 @@ impl Role {
             Self::Hot => &HOT,
             Self::Beat => &BEAT,
             Self::Duty => &DUTY,
+            Self::Load => &[
+                ("jit", "off"),
+                ("work_mem", "64MB"),
+                ("statement_timeout", "0"),
+                ("lock_timeout", "60000"),
+                ("idle_in_transaction_session_timeout", "300000"),
+                ("timezone", "UTC"),
+            ],
         }
     }
 

@@ -188,6 +188,20 @@ pub mod belay {
         use diesel::sql_types::*;
         use crate::state::sql::*;
 
+        /// Files that were uploaded whole while their job was open, in upload order. Content: they go with a cancel, with the end of the load, and when the data of the job is deleted.
+        belay.job_file (job, ordinal) {
+            job -> Int8,
+            ordinal -> Int2,
+            file -> Int8,
+            bytes -> Int8,
+            uploaded_at -> Timestamptz,
+        }
+    }
+
+    diesel::table! {
+        use diesel::sql_types::*;
+        use crate::state::sql::*;
+
         /// Last part of what an attempt wrote, while it runs and afterwards, and its error. Content: it goes when the data of the job is deleted, which is why errors do not stand in job_event.
         belay.job_output (job, attempt) {
             job -> Int8,
@@ -221,10 +235,10 @@ pub mod belay {
         use diesel::sql_types::*;
         use crate::state::sql::*;
 
-        /// Data uploaded for a job while it is open. A cancel before the start deletes it in the same transaction.
+        /// Uploaded data, in chunks of about a mebibyte. Those of a file that counts are named by job_file, those of an upload under way by upload.
         belay.job_upload (job, file, chunk) {
             job -> Int8,
-            file -> Int4,
+            file -> Int8,
             chunk -> Int4,
             content -> Bytea,
         }
@@ -274,6 +288,21 @@ pub mod belay {
         use diesel::sql_types::*;
         use crate::state::sql::*;
 
+        /// Loaded rows of objects for which no table is declared. Tenants never end, so their number is no reference: one would be checked for each row.
+        belay.record (tenant, object, record_id) {
+            tenant -> Int4,
+            object -> Text,
+            record_id -> Text,
+            data -> Jsonb,
+            loaded_by -> Int8,
+            loaded_at -> Timestamptz,
+        }
+    }
+
+    diesel::table! {
+        use diesel::sql_types::*;
+        use crate::state::sql::*;
+
         /// Logins of an API key through one interface, stored as SHA-256 of the session's token. Ends at ends_at, after idle_s seconds without use, or with its key.
         belay.session (id) {
             id -> Int8,
@@ -316,6 +345,20 @@ pub mod belay {
         use diesel::sql_types::*;
         use crate::state::sql::*;
 
+        /// Uploads under way. Each chunk is written under the lock of its row here; without that row no chunk is written any more.
+        belay.upload (file) {
+            file -> Int8,
+            job -> Int8,
+            started_at -> Timestamptz,
+            /// When the latest chunk was written. An upload that is silent for hours was left by a client or daemon that died.
+            touched_at -> Timestamptz,
+        }
+    }
+
+    diesel::table! {
+        use diesel::sql_types::*;
+        use crate::state::sql::*;
+
         /// One row per worker process: the lease of all its jobs. A heartbeat is one HOT update. Marked dead before its jobs are taken away, removed when none is left.
         belay.worker (id) {
             id -> Int8,
@@ -351,15 +394,18 @@ pub mod belay {
         job_attributes,
         job_done,
         job_event,
+        job_file,
         job_output,
         job_progress,
         job_upload,
         kind,
         line,
         queue,
+        record,
         session,
         sleeper,
         tenant,
+        upload,
         worker,
     );
 }

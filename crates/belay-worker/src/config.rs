@@ -35,6 +35,8 @@ pub struct WorkerConfig {
     pub drain: Duration,
     /// How long finished jobs and the record are kept.
     pub retention: Retention,
+    /// How long an ingest job may be open, or wait to be loaded, before it is aborted, from 1 minute; 7 days by default.
+    pub ingest_max_age: Duration,
     /// What this worker can run.
     pub kinds: Vec<KindConfig>,
     /// Whether it takes part in the background duties: promoting, rescuing, sweeping, pruning.
@@ -110,6 +112,7 @@ impl WorkerConfig {
             poll_max: Duration::from_millis(250),
             drain: Duration::from_secs(30),
             retention: Retention::default(),
+            ingest_max_age: Duration::from_secs(7 * 24 * 60 * 60),
             kinds: crate::builtin_kinds(),
             duties: true,
             listen: true,
@@ -175,6 +178,7 @@ impl WorkerConfig {
             s(3600),
             Duration::MAX,
         )?;
+        time("ingest.max_age", self.ingest_max_age, s(60), Duration::MAX)?;
         if self.lease < self.beat * 4 {
             return Err(WorkerError::invalid(
                 "lease",
@@ -305,6 +309,10 @@ mod tests {
         assert_eq!(
             refused(|c| c.retention.events = Duration::ZERO),
             "retention.events"
+        );
+        assert_eq!(
+            refused(|c| c.ingest_max_age = Duration::ZERO),
+            "ingest.max_age"
         );
     }
 

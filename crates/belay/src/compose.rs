@@ -184,7 +184,13 @@ fn refuse_other_languages(conn: &mut PgConnection) -> Result<(), Error> {
 fn start_worker(config: &Config, db: &Db, metrics: &Metrics) -> Result<Arc<Worker>, Error> {
     let mut settings = worker_config(config, &machine::name())
         .map_err(|error| Error::invalid("worker", error.to_string()))?;
-    settings.kinds.extend(belay_worker::database_kinds(db));
+    let objects = config
+        .ingest
+        .objects()
+        .map_err(|error| Error::invalid("ingest", error.to_string()))?;
+    settings
+        .kinds
+        .extend(belay_worker::database_kinds(db, objects));
     match Worker::start(db.clone(), settings, metrics.clone()) {
         Ok(worker) => Ok(Arc::new(worker)),
         Err(WorkerError::Database(error)) => Err(error),

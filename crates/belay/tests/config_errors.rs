@@ -76,6 +76,28 @@ fn errors_of_the_file() {
             "belay.toml, line 2: http.listen: \"7117\" is not an address with a port; write for example 127.0.0.1:7117",
         ),
         (
+            "[ingest]\nmax_age = \"59s\"\n".to_owned(),
+            "belay.toml, line 2: ingest.max_age: ingest.max_age is 59s, it must be at least 60s",
+        ),
+        (
+            "[ingest.objects.o]\ntable = \"contacts\"\nkey = [\"id\"]\ncolumns = [\"id\"]\n"
+                .to_owned(),
+            "belay.toml, line 2: ingest.objects.o.table: \"contacts\" is not a table with its schema",
+        ),
+        (
+            "[ingest.objects.o]\ntable = \"belay.job\"\nkey = [\"id\"]\ncolumns = [\"id\"]\n"
+                .to_owned(),
+            "belay.toml, line 2: ingest.objects.o.table: \"belay.job\" is not a table to load into",
+        ),
+        (
+            "[ingest.objects.o]\ntable = \"a.b\"\nkey = [\"x\"]\ncolumns = [\"id\"]\n".to_owned(),
+            "belay.toml, line 3: ingest.objects.o.key: the column \"x\" is not in columns",
+        ),
+        (
+            "[kinds.ingest]\nexecutor = \"command\"\nargv = [\"x\"]\n".to_owned(),
+            "belay.toml, line 1: kinds.ingest: \"ingest\" is built in",
+        ),
+        (
             "[http]\nthreads = 0\n".to_owned(),
             "belay.toml, line 2: http.threads: 0 is out of range; it must be from 1 to 256",
         ),

@@ -82,6 +82,7 @@ fn every_example_is_accepted() {
     let config = load(&switched_on(|_| true)).unwrap();
     assert_eq!(config.worker.name.as_deref(), Some("node-1"));
     assert_eq!(config.kinds.len(), 1);
+    assert_eq!(config.ingest.objects.len(), 1);
 }
 
 /// An unknown member is answered with the names of all known ones, which is the list to compare with.
@@ -95,6 +96,8 @@ fn no_setting_is_missing() {
         "log",
         "worker",
         "retention",
+        "ingest",
+        "ingest.objects.contacts",
         "kinds.report",
     ] {
         let header = if section.is_empty() {
@@ -107,13 +110,18 @@ fn no_setting_is_missing() {
             .to_string();
         let known: Vec<&str> = error.split('`').skip(3).step_by(2).collect();
         assert!(known.len() >= 2, "{error}");
-        let begin = sample.find(&header).unwrap();
-        let part = &sample[begin + header.len()..];
+        let begin = sample.find(header.trim_end()).unwrap();
+        let part = &sample[begin + header.trim_end().len()..];
         // A section ends where the next begins.
         let part = part.split("\n[").next().unwrap();
         for name in known {
+            let below = if section.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{section}.{name}")
+            };
             let there =
-                part.contains(&format!("\n{name} = ")) || sample.contains(&format!("[{name}"));
+                part.contains(&format!("\n{name} = ")) || sample.contains(&format!("[{below}"));
             assert!(
                 there,
                 "{name:?} of section {section:?} is not in the sample"

@@ -5,6 +5,7 @@
 
 mod bulk_actions;
 mod document;
+mod ingest;
 mod jobs;
 mod prospecting;
 mod settings;
@@ -36,6 +37,7 @@ pub(crate) struct Area {
 pub(crate) fn areas() -> Vec<Area> {
     let [jobs, tokens] = jobs::areas();
     let mut areas = vec![prospecting::area(), jobs, tokens, bulk_actions::area()];
+    areas.extend(ingest::areas());
     areas.extend(vault::areas());
     areas
 }
@@ -45,8 +47,9 @@ pub(crate) fn documents() -> Vec<utoipa::openapi::OpenApi> {
     vec![
         prospecting::ProspectingDocument::openapi(),
         jobs::JobsDocument::openapi(),
-        bulk_actions::BulkActionsDocument::openapi(),
         vault::document(),
+        bulk_actions::BulkActionsDocument::openapi(),
+        ingest::IngestDocument::openapi(),
     ]
 }
 

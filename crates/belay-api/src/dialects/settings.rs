@@ -29,7 +29,7 @@ impl Dialect {
 }
 
 /// What was set.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DialectSettings {
     /// Switched off.
     pub(crate) off: Vec<Dialect>,
@@ -37,6 +37,19 @@ pub(crate) struct DialectSettings {
     pub(crate) vault_cancel_running: bool,
     /// Time between two looks at the same job through `vault`; zero for no limit.
     pub(crate) vault_status_interval: Duration,
+    /// Most bytes of one file that is uploaded through `ingest`.
+    pub(crate) ingest_file_limit: usize,
+}
+
+impl Default for DialectSettings {
+    fn default() -> Self {
+        Self {
+            off: Vec::new(),
+            vault_cancel_running: false,
+            vault_status_interval: Duration::ZERO,
+            ingest_file_limit: 150_000_000,
+        }
+    }
 }
 
 impl DialectSettings {

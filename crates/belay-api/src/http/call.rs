@@ -49,6 +49,11 @@ impl Request {
         body::receive(self.headers(), payload, limit).await
     }
 
+    /// The body as it arrives, for whoever reads it piece by piece. Can be taken once.
+    pub(crate) fn payload(&mut self) -> Option<web::Payload> {
+        self.payload.take()
+    }
+
     /// Reads a body of the type `application/x-www-form-urlencoded`.
     pub(crate) async fn form(&mut self) -> Result<Form, Fault> {
         let bytes = self.bytes(body::MEBIBYTE).await;

@@ -7,6 +7,7 @@ pub(crate) mod cancel;
 pub(crate) mod enqueue;
 pub(crate) mod external;
 pub(crate) mod house;
+pub(crate) mod ingest;
 pub(crate) mod keys;
 pub(crate) mod manage;
 pub(crate) mod read;

@@ -336,7 +336,13 @@ fn kinds_and_workers_are_shown() {
     let mut kinds = world.get("/belay/v1/kinds").json();
     let kinds = kinds["kinds"].as_array_mut().unwrap();
     kinds.retain(|kind| kind["name"] == "noop" || kind["name"] == "sleep");
-    assert_eq!(*kinds, [kind("noop", "builtin", false), kind("sleep", "builtin", true)]);
+    assert_eq!(
+        *kinds,
+        [
+            kind("noop", "builtin", false),
+            kind("sleep", "builtin", true)
+        ]
+    );
     world
         .get("/belay/v1/workers")
         .expect(200, &json!({"workers": []}));

@@ -16,6 +16,7 @@ mod cancel;
 mod concurrency;
 mod enqueue;
 mod http_rules;
+mod ingest;
 mod jobs;
 mod jobs_dialect;
 mod mounted_in_host;

@@ -1,5 +1,5 @@
 //! Close: an open job takes no more uploads and waits for its turn. Locks the one job and acts under the lock, so an abort
-//! that came first wins.
+//! that came first wins. Uploads under way do not count any more and are deleted. A job that may run at once waits from now on.
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
@@ -7,6 +7,7 @@ use diesel::sql_types::{BigInt, Bool};
 use super::Actor;
 use super::lock::{hint_sleepers, lock_one, not_unfinished};
 use super::outcome::{Record, record};
+use super::upload::cut_off_uploads;
 use crate::error::{Error, Result};
 use crate::state::{Event, JobState, next};
 use crate::stmt::stmt;
@@ -46,12 +47,13 @@ pub fn close(
     stmt::<()>(
         "-- close
          update belay.job set upload = false, state = case when $2 then 'scheduled' else 'queued' end::belay.job_state,
-           ticket = case when $2 then null else nextval('belay.ticket') end
+           ticket = case when $2 then null else nextval('belay.ticket') end, run_at = case when $2 then run_at else now() end
          where id = $1 and state = 'open'",
     )
     .bind::<BigInt, _>(id)
     .bind::<Bool, _>(later)
     .execute(conn)?;
+    cut_off_uploads(conn, id)?;
     record(
         conn,
         &[Record {

@@ -6,6 +6,7 @@ use diesel::sql_types::{BigInt, Bool, Integer, Nullable, SmallInt};
 
 use super::lock::lock_one;
 use super::outcome::{Record, record};
+use super::upload::delete_uploads;
 use super::{Actor, check_reason};
 use crate::error::{Error, Result};
 use crate::state::{JobState, sql};
@@ -52,10 +53,10 @@ pub fn delete_data(
         "-- delete_progress\n delete from belay.job_progress where job = $1",
         "-- delete_attributes\n delete from belay.job_attributes where job = $1",
         "-- delete_bulk_action\n delete from belay.bulk_action where job = $1",
-        "-- delete_uploads\n delete from belay.job_upload where job = $1",
     ] {
         stmt::<()>(sql).bind::<BigInt, _>(id).execute(conn)?;
     }
+    delete_uploads(conn, &[id])?;
     record(
         conn,
         &[Record {

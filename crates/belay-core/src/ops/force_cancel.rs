@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::lock::{hint_worker, lock_one, not_unfinished};
 use super::outcome::{Ending, Record, end, record};
+use super::upload::delete_uploads;
 use super::{Actor, CancelLimit, cancel_one, check_reason};
 use crate::error::Result;
 use crate::state::JobState;
@@ -98,6 +99,10 @@ pub fn force_cancel(
             error: None,
         }],
     )?;
+    if job.kind == "ingest" {
+        // Its load is rolled back when it finds that the job was taken away.
+        delete_uploads(conn, &[id])?;
+    }
     if let Some(worker) = job.worker {
         hint_worker(conn, worker)?;
     }

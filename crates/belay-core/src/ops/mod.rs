@@ -21,8 +21,10 @@ mod close;
 mod complete;
 mod delete_data;
 mod enqueue;
+mod expire;
 mod external;
 mod force_cancel;
+mod hold;
 mod lock;
 mod outcome;
 mod output;
@@ -40,6 +42,7 @@ mod suspend;
 mod sweep;
 mod tenant;
 mod text;
+mod upload;
 mod vacuum;
 mod worker;
 
@@ -56,8 +59,10 @@ pub use close::close;
 pub use complete::{COMPLETE_SQL, complete, unresolved};
 pub use delete_data::delete_data;
 pub use enqueue::{Enqueued, MAX_ENQUEUE, NewJob, enqueue, enqueue_many};
+pub use expire::expire_ingest;
 pub use external::{EXTERNAL_LEASE, finish_external, start_external};
 pub use force_cancel::{Forced, force_cancel};
+pub use hold::hold;
 pub use output::{OutputRow, ProgressRow, save_output, save_progress};
 pub use promote::promote;
 pub use registry::{KindSpec, register_kinds};
@@ -75,6 +80,10 @@ pub use suspend::{resume, suspend};
 pub use sweep::{SweepMark, SweepRange, sweep, sweep_mark};
 pub(crate) use tenant::hash_key;
 pub use tenant::{NewKey, create_key, create_tenant, revoke_key};
+pub use upload::{
+    Begun, MAX_FILES, Uploaded, append_chunk, begin_upload, delete_uploads, discard_upload,
+    finish_upload, forget_uploads,
+};
 pub use vacuum::vacuum_if_needed;
 pub use worker::{
     Beat, NewWorker, Signal, SignalState, beat, duty_due, lost, register, signals, sleep, stop,

@@ -32,7 +32,7 @@ pub struct DroppedPartition {
 }
 
 /// Drops the partitions of finished jobs that ended before `now - keep_jobs` and those of events before `now - keep_events`,
-/// with the output and progress of those jobs. Needs a connection outside any transaction. Can be interrupted anywhere and
+/// with the output, progress and uploads of those jobs. Needs a connection outside any transaction. Can be interrupted anywhere and
 /// run again.
 ///
 /// # Errors
@@ -115,20 +115,22 @@ fn parse(name: String, pending: Option<bool>) -> Option<Partition> {
 
 /// Output and progress live beside the job; they go first, in chunks, so that nothing is left without its job.
 fn delete_side_data(conn: &mut PgConnection, partition: &str) -> Result<()> {
-    for table in [
-        "job_output",
-        "job_progress",
-        "job_upload",
-        "job_attributes",
-        "bulk_action",
+    for (table, most) in [
+        ("job_output", 5000),
+        ("job_progress", 5000),
+        // A row is up to a mebibyte.
+        ("job_upload", 500),
+        ("job_file", 5000),
+        ("job_attributes", 5000),
+        ("bulk_action", 5000),
     ] {
         loop {
             // The name was matched against a fixed pattern above.
             let sql = format!(
                 "delete from belay.{table} where ctid = any (array(
-                   select s.ctid from belay.{table} s where s.job in (select d.id from belay.{partition} d) limit 5000))"
+                   select s.ctid from belay.{table} s where s.job in (select d.id from belay.{partition} d) limit {most}))"
             );
-            if diesel::sql_query(sql).execute(conn)? < 5000 {
+            if diesel::sql_query(sql).execute(conn)? < most {
                 break;
             }
         }

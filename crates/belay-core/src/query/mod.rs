@@ -2,6 +2,7 @@
 
 mod attributes;
 mod bulk;
+pub mod ingest;
 mod job;
 mod key;
 mod list;
@@ -11,6 +12,7 @@ mod overview;
 mod partition;
 mod session;
 mod timeline;
+pub mod upload;
 
 pub use attributes::attributes;
 pub use bulk::{bulk_actions, count_bulk, preview_bulk};

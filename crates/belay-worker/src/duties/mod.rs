@@ -1,16 +1,18 @@
 //! Background duties: one file each, idempotent, without input, safe to run on every node at once.
 //!
 //! Two threads with a connection each: one for what must come promptly (promote, rescue, sweep), one for what may take long
-//! (partitions, retention, forgotten keys, vacuum). A ticker wakes them; they also wake by themselves, so that a ticker that
+//! (partitions, retention, forgotten keys, old uploads, vacuum). A ticker wakes them; they also wake by themselves, so that a ticker that
 //! has vanished costs nothing.
 
 mod idempotency;
+mod ingest_age;
 mod partitions;
 mod promote;
 mod rescue;
 mod retention;
 mod sweep;
 mod ticker;
+mod uploads;
 mod vacuum;
 
 use std::sync::{Arc, PoisonError};
@@ -84,6 +86,8 @@ pub(crate) fn run_chores(shared: &Arc<Shared>) {
         Box::new(partitions::Partitions::default()),
         Box::new(retention::Retention),
         Box::new(idempotency::IdempotencyKeys),
+        Box::new(ingest_age::IngestAge),
+        Box::new(uploads::Uploads),
         Box::new(vacuum::Vacuum),
     ];
     run(shared, &shared.bells.chores, duties);

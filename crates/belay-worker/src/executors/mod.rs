@@ -17,6 +17,7 @@ use tokio::sync::watch;
 pub mod builtin;
 pub mod bulk;
 pub mod command;
+pub mod ingest;
 
 /// What the worker wants of a running attempt. Only ever moves down this list, except that
 /// `Suspend` and `Run` alternate.

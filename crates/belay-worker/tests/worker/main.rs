@@ -11,6 +11,7 @@ mod bulk;
 mod cancel;
 mod faults;
 mod freeze;
+mod ingest;
 mod results;
 mod shutdown;
 mod support;

@@ -134,10 +134,11 @@ impl Kind {
 
     fn check(&self, name: &str) -> Result<(), ConfigError> {
         let member = |field: &str| format!("kinds.{name}.{field}");
-        if belay_worker::builtin_kinds()
-            .iter()
-            .any(|kind| kind.spec.name == name)
+        if name == "ingest"
             || BulkKind::of(name).is_some()
+            || belay_worker::builtin_kinds()
+                .iter()
+                .any(|kind| kind.spec.name == name)
         {
             return Err(ConfigError::member(
                 format!("kinds.{name}"),

@@ -8,6 +8,7 @@ mod env;
 mod error;
 mod file;
 mod http;
+mod ingest;
 mod kinds;
 mod log;
 mod retention;
@@ -27,6 +28,7 @@ pub(crate) use duration::parse as parse_duration;
 pub use env::Env;
 pub use error::{ConfigError, Place};
 pub use http::Http;
+pub use ingest::{Ingest, Object};
 pub use kinds::{Executor, Kind};
 pub use log::{Format, Log};
 pub use retention::Retention;
@@ -53,6 +55,8 @@ pub struct Config {
     pub worker: Worker,
     /// How long things are kept.
     pub retention: Retention,
+    /// What uploaded CSV can be loaded into.
+    pub ingest: Ingest,
     /// What this node can run beside the built-in kinds.
     pub kinds: BTreeMap<String, Kind>,
 }
@@ -88,6 +92,7 @@ struct Sections {
     log: Log,
     worker: Worker,
     retention: Retention,
+    ingest: Ingest,
     kinds: BTreeMap<String, Kind>,
 }
 
@@ -118,6 +123,7 @@ impl Sections {
         self.http.check()?;
         self.vault.check()?;
         self.log.check()?;
+        self.ingest.objects()?;
         let all = Config {
             data_dir: DataDir::new(PathBuf::new()),
             database: self.database.clone(),
@@ -127,6 +133,7 @@ impl Sections {
             log: self.log.clone(),
             worker: self.worker.clone(),
             retention: self.retention,
+            ingest: self.ingest.clone(),
             kinds: self.kinds.clone(),
         };
         // Any name will do here: what is missing is filled in later and always fits.
@@ -176,6 +183,7 @@ impl Sections {
             log: self.log,
             worker: self.worker,
             retention: self.retention,
+            ingest: self.ingest,
             kinds: self.kinds,
         })
     }

@@ -77,6 +77,7 @@ pub(crate) fn config(config: &Config, machine: &str) -> Result<WorkerConfig, Con
     worker.duties = section.duties;
     worker.listen = section.listen && !config.database.pooler;
     worker.retention = config.retention.into();
+    worker.ingest_max_age = config.ingest.max_age;
     for (name, kind) in &config.kinds {
         worker.kinds.push(kind.config(name)?);
     }
@@ -88,7 +89,7 @@ pub(crate) fn config(config: &Config, machine: &str) -> Result<WorkerConfig, Con
 fn member(error: WorkerError) -> ConfigError {
     match error {
         WorkerError::Invalid { setting, message } => {
-            let inside = ["retention.", "kinds"];
+            let inside = ["retention.", "ingest.", "kinds"];
             let member = if inside.iter().any(|part| setting.starts_with(part)) {
                 setting.to_owned()
             } else {

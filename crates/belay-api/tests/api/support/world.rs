@@ -177,7 +177,7 @@ impl World {
             text: String,
         }
         let mut conn = self.test_db.conn();
-        ["job", "job_done", "job_event", "job_upload", "idempotency", "tenant", "api_key", "line", "queue"]
+        ["job", "job_done", "job_event", "job_upload", "job_file", "upload", "idempotency", "tenant", "api_key", "line", "queue"]
             .map(|table| {
                 let sql = format!(
                     "select coalesce(string_agg(t::text, E'\\n' order by t::text), '') as text from belay.{table} t"

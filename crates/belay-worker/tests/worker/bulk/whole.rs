@@ -198,7 +198,10 @@ fn programs_can_make_bulk_jobs_in_their_transactions() {
 #[test]
 fn the_kinds_of_the_daemon_are_these() {
     let bench = Bench::new();
-    let kinds = belay_worker::database_kinds(&bench.db);
+    let kinds = belay_worker::database_kinds(
+        &bench.db,
+        belay_worker::executors::ingest::IngestObjects::default(),
+    );
     let known: Vec<_> = kinds
         .iter()
         .map(|kind| (kind.spec.name.as_str(), kind.spec.can_suspend))

@@ -1,0 +1,286 @@
+//! A whole load: one transaction on a connection of its own, from the first chunk to the report.
+
+use std::sync::Arc;
+
+use belay_core::db::Role;
+use belay_core::model::UploadedFile;
+use belay_core::ops::{self, ProgressRow, Report, Rung, Settled, Verdict};
+use belay_core::{Db, Error, JobState, Session, query};
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::Integer;
+use serde::Deserialize;
+
+use super::batch::Batch;
+use super::csv::{Parser, Record};
+use super::fault::{Fault, words_about_data};
+use super::objects::IngestObjects;
+use super::shape::Shape;
+use super::signal::Signal;
+use super::target::Target;
+use crate::executors::{Progress, Sink};
+
+/// What is loaded, and for whom.
+#[derive(Debug)]
+pub(super) struct Load {
+    pub(super) job: i64,
+    pub(super) fence: i32,
+    pub(super) attempt: i16,
+    pub(super) worker: i64,
+    pub(super) tenant: i32,
+    pub(super) payload: String,
+    pub(super) sink: Arc<dyn Sink>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Order {
+    object: String,
+    operation: Operation,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Operation {
+    Upsert,
+    Delete,
+}
+
+impl Load {
+    /// Loads everything, or nothing, and answers the state in which the job has been reported.
+    ///
+    /// # Errors
+    /// Why nothing was loaded; the job has not been reported then.
+    pub(super) fn run(
+        &self,
+        db: &Db,
+        objects: &IngestObjects,
+        signal: &Signal,
+    ) -> Result<JobState, Fault> {
+        let order: Order = serde_json::from_str(&self.payload).map_err(|e| {
+            Fault::Bad(format!(
+                "the payload is not what ingest expects ({e}): it must be an object such as {{\"object\": \"contacts\", \"operation\": \"upsert\"}}"
+            ))
+        })?;
+        let mut session = db.session(Role::Load)?;
+        let mut fault = None;
+        let loaded = session.tx(|conn| {
+            let outcome = signal
+                .open(backend(conn)?)
+                .and_then(|()| self.load(conn, &order, objects, signal));
+            // From here on the connection may be somebody else's, behind a pooler.
+            signal.close();
+            outcome.map_err(|why| {
+                fault = Some(why);
+                Error::Busy("the load is rolled back".into())
+            })
+        });
+        match (loaded, fault) {
+            (Ok(()), _) => Ok(JobState::Completed),
+            (Err(_), Some(Fault::NotSettled(Settled::Now(_)))) => self.give_in(&mut session),
+            (Err(_), Some(fault)) => Err(fault),
+            (Err(error), None) => Err(error.into()),
+        }
+    }
+
+    fn load(
+        &self,
+        conn: &mut PgConnection,
+        order: &Order,
+        objects: &IngestObjects,
+        signal: &Signal,
+    ) -> Result<(), Fault> {
+        let upsert = order.operation == Operation::Upsert;
+        let target = match objects.get(&order.object) {
+            Some(object) => Target::table(conn, object, upsert)?,
+            None => Target::Store {
+                tenant: self.tenant,
+                object: order.object.clone(),
+                job: self.job,
+            },
+        };
+        let files = query::upload::files(conn, self.job)?;
+        let mut walk = Walk {
+            load: self,
+            signal,
+            target: &target,
+            upsert,
+            files: files.len(),
+            seen: 0,
+            done: 0,
+        };
+        for file in &files {
+            walk.file(conn, file)
+                .map_err(|fault| fault.in_file(file.ordinal))?;
+        }
+        let (done, message) = (walk.done, format!("{} files loaded", files.len()));
+        // What the tables check at the end of a transaction is checked while it can still be said of this job.
+        if let Err(error) = conn.batch_execute("set constraints all immediate") {
+            return Err(Fault::Bad(format!(
+                "the rows do not fit together: {}",
+                words_about_data(error)?
+            )));
+        }
+        signal.settle()?;
+        // The worker shows what runs; when this is over, it does not any more.
+        let row = ProgressRow {
+            job: self.job,
+            fence: self.fence,
+            attempt: self.attempt,
+            done,
+            total: Some(done),
+            message: Some(message),
+        };
+        ops::save_progress(conn, self.worker, &[row])?;
+        let settled = self.report(conn, Verdict::Completed)?;
+        if settled != Settled::Now(JobState::Completed) {
+            return Err(Fault::NotSettled(settled));
+        }
+        // It is where it belongs now.
+        ops::delete_uploads(conn, &[self.job])?;
+        Ok(())
+    }
+
+    /// Reports a load that is rolled back because its job was cancelled in the meantime.
+    fn give_in(&self, session: &mut Session) -> Result<JobState, Fault> {
+        let stopped = Verdict::Stopped {
+            rung: Rung::Cooperative,
+            cause: "cancelled".into(),
+        };
+        match session.tx(|conn| self.report(conn, stopped))? {
+            Settled::Now(state) => Ok(state),
+            other => Err(Fault::NotSettled(other)),
+        }
+    }
+
+    fn report(&self, conn: &mut PgConnection, verdict: Verdict) -> Result<Settled, Error> {
+        let report = Report {
+            id: self.job,
+            fence: self.fence,
+            verdict,
+        };
+        let settled = ops::settle(conn, self.worker, &[report])?;
+        Ok(settled.first().copied().unwrap_or(Settled::Stale))
+    }
+}
+
+fn backend(conn: &mut PgConnection) -> Result<i32, Error> {
+    #[derive(QueryableByName)]
+    struct Backend {
+        #[diesel(sql_type = Integer)]
+        pid: i32,
+    }
+    let backend: Backend = diesel::sql_query("select pg_backend_pid() as pid").get_result(conn)?;
+    Ok(backend.pid)
+}
+
+/// The way through the files.
+struct Walk<'a> {
+    load: &'a Load,
+    signal: &'a Signal,
+    target: &'a Target<'a>,
+    upsert: bool,
+    files: usize,
+    /// Rows read.
+    seen: i64,
+    /// Rows loaded.
+    done: i64,
+}
+
+impl Walk<'_> {
+    fn file(&mut self, conn: &mut PgConnection, file: &UploadedFile) -> Result<(), Fault> {
+        let mut parser = Parser::new();
+        let mut rows = None;
+        if !self.upsert {
+            rows = Some(Rows::begin(conn, self.target.delete()?)?);
+        }
+        let mut received = 0;
+        for number in 1.. {
+            self.signal.check()?;
+            let Some(chunk) = query::upload::chunk(conn, self.load.job, file.file, number)? else {
+                break;
+            };
+            received += i64::try_from(chunk.len()).unwrap_or(i64::MAX);
+            parser.feed(&chunk, &mut |record| {
+                self.record(conn, file, &mut rows, record)
+            })?;
+        }
+        if received < file.bytes {
+            return Err(Fault::DataGone);
+        }
+        parser.end(&mut |record| self.record(conn, file, &mut rows, record))?;
+        match rows {
+            Some(mut rows) => self.flush(conn, file, &mut rows),
+            None => Err(Fault::in_line(
+                1,
+                "there is no record that names the columns",
+            )),
+        }
+    }
+
+    fn record(
+        &mut self,
+        conn: &mut PgConnection,
+        file: &UploadedFile,
+        rows: &mut Option<Rows>,
+        record: Record<'_>,
+    ) -> Result<(), Fault> {
+        let Some(rows) = rows else {
+            *rows = Some(Rows::begin(conn, self.target.upsert(record)?)?);
+            return Ok(());
+        };
+        rows.shape.stage(record, &mut rows.batch)?;
+        self.seen += 1;
+        if rows.batch.is_full() {
+            self.flush(conn, file, rows)?;
+        }
+        Ok(())
+    }
+
+    /// Loads what is staged.
+    fn flush(
+        &mut self,
+        conn: &mut PgConnection,
+        file: &UploadedFile,
+        rows: &mut Rows,
+    ) -> Result<(), Fault> {
+        let count = rows.batch.rows();
+        if count == 0 {
+            return Ok(());
+        }
+        self.signal.check()?;
+        if let Err(error) = rows.batch.copy(conn) {
+            let (first, last) = (rows.batch.line(1), rows.batch.line(count));
+            return Err(Fault::Bad(format!(
+                "lines {first} to {last}: {}",
+                words_about_data(error)?
+            )));
+        }
+        self.signal.check()?;
+        rows.shape.plan.load(conn, &rows.batch)?;
+        rows.batch.clear(conn)?;
+        self.done += i64::from(count);
+        self.show(format!("file {} of {}", file.ordinal, self.files));
+        Ok(())
+    }
+
+    fn show(&self, message: String) {
+        self.load.sink.progress(Progress {
+            done: self.done,
+            total: Some(self.seen),
+            message: Some(message),
+        });
+    }
+}
+
+/// The rows of a file, and how they are loaded.
+struct Rows {
+    shape: Shape,
+    batch: Batch,
+}
+
+impl Rows {
+    fn begin(conn: &mut PgConnection, shape: Shape) -> Result<Self, Fault> {
+        let batch = Batch::begin(conn, shape.staged)?;
+        Ok(Self { shape, batch })
+    }
+}

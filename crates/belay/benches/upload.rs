@@ -1,0 +1,135 @@
+//! How much the daemon's memory grows while a file of 150 MB is uploaded, and how long that takes.
+//!
+//! `cargo bench -p belay --bench upload`. Linux only, like the figures it reads.
+
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a benchmark"
+)]
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const BYTES: usize = 150_000_000;
+const ROUNDS: u32 = 3;
+
+fn main() {
+    let folder = tempfile::Builder::new()
+        .prefix("belay-upload-")
+        .tempdir()
+        .expect("a temporary folder");
+    let mut daemon = Command::new(env!("CARGO_BIN_EXE_belay"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the daemon starts");
+    let address = folder.path().join("address");
+    while !address.exists() {
+        assert!(
+            daemon.try_wait().expect("a child").is_none(),
+            "the daemon ended before it was ready"
+        );
+        thread::sleep(Duration::from_millis(50));
+    }
+    // The first partitions, the first looks of each duty.
+    thread::sleep(Duration::from_secs(3));
+    for round in 1..=ROUNDS {
+        // From here on the peak counts anew.
+        fs::write(format!("/proc/{}/clear_refs", daemon.id()), "5").expect("resetting the peak");
+        let before = memory(daemon.id(), "VmRSS:");
+        let (status, seconds) = upload(folder.path());
+        let peak = memory(daemon.id(), "VmHWM:");
+        assert_eq!(status, 202);
+        println!(
+            "round {round}: {:.0} MB in {seconds:.1} s ({:.0} MB/s); memory {before:.1} MB before, {peak:.1} MB at most: {:.1} MB more (goal: under 32 MB)",
+            BYTES as f64 / 1e6,
+            BYTES as f64 / 1e6 / seconds,
+            peak - before
+        );
+    }
+    stop(&mut daemon);
+}
+
+/// Makes a job and uploads the file. Answers the status and how long the upload took.
+fn upload(data_dir: &Path) -> (u16, f64) {
+    let read = |name: &str| {
+        fs::read_to_string(data_dir.join(name))
+            .expect("a file of the daemon")
+            .trim()
+            .to_owned()
+    };
+    let host = read("address").replace("http://", "");
+    let key = read("admin.key");
+    let head = |method: &str, path: &str, media: &str, length: usize| {
+        format!(
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAuthorization: Bearer {key}\r\nContent-Type: {media}\r\n\
+             Content-Length: {length}\r\n\r\n"
+        )
+    };
+    let body = "{\"object\":\"o\",\"sourceName\":\"\",\"operation\":\"upsert\"}";
+    let path = "/api/v1/ingest/jobs";
+    let (status, made) = exchange(&host, |stream| {
+        let head = head("POST", path, "application/json", body.len());
+        write!(stream, "{head}{body}").expect("sending");
+    });
+    assert_eq!(status, 201, "{made}");
+    let id = made
+        .split("\"id\":\"")
+        .nth(1)
+        .and_then(|rest| rest.get(..36))
+        .expect("an id");
+    let line = b"1234567,\"Person, number 1234567\",person1234567@example.org,1999-12-31,42.5\n";
+    let piece: Vec<u8> = line.iter().copied().cycle().take(1_000_000).collect();
+    let began = Instant::now();
+    let (status, _) = exchange(&host, |stream| {
+        let head = head("PUT", &format!("{path}/{id}/batches"), "text/csv", BYTES);
+        stream.write_all(head.as_bytes()).expect("sending");
+        for _ in 0..BYTES / piece.len() {
+            stream.write_all(&piece).expect("sending");
+        }
+    });
+    (status, began.elapsed().as_secs_f64())
+}
+
+fn exchange(host: &str, send: impl FnOnce(&mut TcpStream)) -> (u16, String) {
+    let mut stream = TcpStream::connect(host).expect("a connection");
+    send(&mut stream);
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let status = answer
+        .split(' ')
+        .nth(1)
+        .and_then(|word| word.parse().ok())
+        .unwrap_or_else(|| panic!("no status in {answer:?}"));
+    (status, answer)
+}
+
+/// Megabytes.
+fn memory(pid: u32, what: &str) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the daemon's status");
+    let kilobytes = status.lines().find_map(|line| {
+        line.strip_prefix(what)?
+            .trim()
+            .strip_suffix(" kB")?
+            .trim()
+            .parse::<f64>()
+            .ok()
+    });
+    kilobytes.expect("its memory") / 1024.0
+}
+
+fn stop(daemon: &mut Child) {
+    // In good order, so that the private database ends, too.
+    let pid = daemon.id().to_string();
+    let _ = Command::new("kill").args(["-TERM", &pid]).status();
+    let _ = daemon.wait();
+}
