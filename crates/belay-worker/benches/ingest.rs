@@ -165,11 +165,14 @@ fn upload(db: &Db, file: &[u8]) -> i64 {
     job
 }
 
-diesel::table! {
-    pg_temp.staging (c1) {
-        c1 -> Text,
+mod staged {
+    diesel::table! {
+        pg_temp.staging (c1) {
+            c1 -> Text,
+        }
     }
 }
+use staged::staging;
 
 struct Staging;
 

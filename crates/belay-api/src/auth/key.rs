@@ -36,21 +36,24 @@ const NOT_KNOWN: &str = "this API key is not known; check that it was copied who
 
 type Hash = [u8; 32];
 
+/// What a grant is remembered under: a key, or a login through one interface.
+type Name = (Hash, Option<Via>);
+
 /// Keys that worked a moment ago.
 #[derive(Debug, Default)]
 pub(crate) struct KeyCache {
-    known: Mutex<HashMap<(Hash, Option<Via>), (Instant, Arc<Grant>)>>,
+    known: Mutex<HashMap<Name, (Instant, Arc<Grant>)>>,
 }
 
 impl KeyCache {
-    fn get(&self, name: &(Hash, Option<Via>)) -> Option<Arc<Grant>> {
+    fn get(&self, name: &Name) -> Option<Arc<Grant>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let (since, grant) = known.get(name)?;
         (since.elapsed() < REMEMBER).then(|| Arc::clone(grant))
     }
 
     /// `since` is when the question was asked, not when it was answered: the key may have been revoked in between.
-    fn put(&self, name: (Hash, Option<Via>), since: Instant, grant: Arc<Grant>) {
+    fn put(&self, name: Name, since: Instant, grant: Arc<Grant>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
             known.retain(|_, (since, _)| since.elapsed() < REMEMBER);

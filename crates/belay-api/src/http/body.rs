@@ -103,10 +103,6 @@ fn check_type(headers: &HeaderMap) -> Result<(), Fault> {
 }
 
 /// The text of a JSON body that was found to be well-formed, without its byte order mark.
-pub(crate) fn json_text(bytes: &[u8]) -> Result<&str, Fault> {
-    text_within(bytes, json::MAX_DEPTH)
-}
-
 fn text_within(bytes: &[u8], max_depth: usize) -> Result<&str, Fault> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = std::str::from_utf8(bytes)

@@ -8,7 +8,6 @@ use belay_core::query::{self, JobFilter};
 use belay_core::{Db, Error, JobState, Result};
 
 use super::Caller;
-use crate::auth::Grant;
 
 /// Jobs counted for a page at most, of the unfinished and of the finished ones each.
 const COUNTED: i64 = 100_000;
@@ -127,18 +126,6 @@ pub(crate) fn page(
 /// Those of the database.
 pub(crate) fn attributes(db: &Db, jobs: &[i64]) -> Result<HashMap<i64, serde_json::Value>> {
     db.read(|conn| query::attributes(conn, jobs))
-}
-
-/// The tenant of a job, if the key may touch it: for interfaces in which a job alone is named.
-///
-/// # Errors
-/// [`belay_core::Error::Missing`], also for a tenant that the key may not touch.
-pub(crate) fn tenant_of(db: &Db, grant: &Grant, job: &JobRef) -> Result<i32> {
-    let found = db.read(|conn| query::get(conn, None, job))?;
-    if grant.may_touch(found.tenant) && !found.is_gone() {
-        return Ok(found.tenant);
-    }
-    Err(Error::missing(format!("job {job}")))
 }
 
 /// The life of a job of the caller's tenant; first its number. Of a job that is not kept any more what is on record, which is all

@@ -40,9 +40,7 @@ impl Duty for IdempotencyKeys {
                 break;
             }
         }
-        let sessions = context
-            .link
-            .run(|s| s.run(|conn| ops::forget_sessions(conn)))?;
+        let sessions = context.link.run(|s| s.run(ops::forget_sessions))?;
         Ok(Some(format!(
             "{forgotten} keys and {sessions} logins forgotten"
         )))

@@ -24,7 +24,7 @@ impl Order {
             Self::Kill => vec![b'K'],
             Self::Stop => vec![b'S'],
             Self::Cont => vec![b'C'],
-            Self::Lease(nanos) => [&[b'L'], nanos.to_le_bytes().as_slice()].concat(),
+            Self::Lease(nanos) => [b"L", nanos.to_le_bytes().as_slice()].concat(),
         }
     }
 
