@@ -34,7 +34,7 @@ fn every_state_and_both_wishes() {
                 Some(word) => {
                     assert_eq!(reply.status, 200, "{state} {wish}: {}", reply.text());
                     assert_eq!(reply.json()["state"], word, "{state} {wish}");
-                    let stays = before.json()["state"] == word && !(state == JobState::Open);
+                    let stays = before.json()["state"] == word && state != JobState::Open;
                     let moved = before.json()["systemModstamp"] != after.json()["systemModstamp"];
                     assert_ne!(stays, moved, "{state} {wish}");
                 }
