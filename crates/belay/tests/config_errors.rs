@@ -134,6 +134,10 @@ fn errors_of_the_file() {
             "belay.toml, line 1: kinds.sleep: \"sleep\" is built in; choose another name",
         ),
         (
+            "[kinds.cancel_jobs]\nexecutor = \"command\"\nargv = [\"x\"]\n".to_owned(),
+            "belay.toml, line 1: kinds.cancel_jobs: \"cancel_jobs\" is built in; choose another name",
+        ),
+        (
             "\n[kinds.\"a b\"]\nexecutor = \"command\"\nargv = [\"x\"]\n".to_owned(),
             "belay.toml, line 2: kinds.a b: \"a b\" is not a name of a kind",
         ),
