@@ -12,5 +12,5 @@ pub(crate) use client::{Reply, exchange, request};
 pub(crate) use expect::assert_matches;
 pub(crate) use race::at_once;
 pub(crate) use server::Server;
-pub(crate) use states::Wish;
+pub(crate) use states::{Made, Wish};
 pub(crate) use world::World;
