@@ -3,6 +3,7 @@
 //! [`faces`] has one value for each interface: how it spells things. The situations run over all of them.
 
 mod access;
+mod bad_input;
 
 mod faces;
 mod http;
