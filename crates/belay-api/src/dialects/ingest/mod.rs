@@ -22,7 +22,7 @@ use serde::Serialize;
 
 use super::{Area, Dialect};
 use crate::auth::{Scope, bearer};
-use crate::http::{Call, Face, Fault, Kind, Resource, accepts_json, json};
+use crate::http::{Call, Face, Fault, Kind, Resource, accepts_plain_json, json};
 use crate::service::Caller;
 
 pub(super) use docs::IngestDocument;
@@ -37,7 +37,7 @@ const SCOPE: Scope = Scope::Ingest;
 static FACE: Face = Face {
     via: Via::Ingest,
     render: fault::render,
-    accept: accepts_json,
+    accept: accepts_plain_json,
     credential: bearer,
     strict: false,
 };

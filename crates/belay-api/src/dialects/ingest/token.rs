@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{SCOPE, answer};
-use crate::http::{Answer, Fault, Form, Request, Verb};
+use crate::http::{Answer, Fault, Form, Request, Verb, accepts_plain_json};
 use crate::service;
 
 const GRANT: &str = "urn:salesforce:grant-type:external:cdp";
@@ -65,6 +65,7 @@ pub(super) struct IngestToken {
     ),
 )]
 pub(super) async fn give_ingest_token(mut request: Request) -> Answer {
+    accepts_plain_json(request.headers())?;
     let form = request.form().await?;
     expect(&form, "grant_type", GRANT)?;
     let key = given(&form, "subject_token")?.to_owned();

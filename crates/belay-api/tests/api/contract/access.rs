@@ -1,6 +1,7 @@
 //! Who may touch which job, and what others are told.
 
 use belay_core::JobState;
+use belay_core::id::JobRef;
 use diesel::connection::SimpleConnection;
 use serde_json::Value;
 
@@ -224,4 +225,84 @@ fn without_a_credential_that_works_nothing_is_told_and_nothing_done() {
         face.is_fault(&twice.send(world.address()), Wrong::Unauthenticated, &twice);
     }
     assert_eq!(world.contents(), before);
+}
+
+#[test]
+fn a_job_that_was_deleted_is_exactly_as_no_job() {
+    let world = World::new();
+    large_numbers(&world);
+    for state in [
+        JobState::Queued,
+        JobState::Completed,
+        JobState::Cancelled,
+        JobState::Failed,
+    ] {
+        let (uid, _) = world.ingest_in(state);
+        let path = format!("/api/v1/ingest/jobs/{uid}");
+        let deleted = Ask::new("DELETE", path).key(&world.admin);
+        assert_eq!(deleted.send(world.address()).status, 204);
+        let job: JobRef = uid.parse().unwrap();
+        let job = world.seen(job.id);
+        let before = world.contents();
+        for face in &FACES {
+            let here = (face.tenant)(&world, 1);
+            let gone = (face.job)(&job);
+            for ask in [Face::cancel, Face::read] {
+                let asks = [gone.as_str(), face.nobody].map(|id| (ask(face, &here, id), id));
+                alike(&world, &world.admin, asks, |reply, ask, id| {
+                    is_unknown(face, reply, ask, id);
+                });
+            }
+        }
+        assert_eq!(world.contents(), before, "{state}");
+    }
+}
+
+#[test]
+fn a_login_works_through_its_own_interface_only() {
+    let world = World::new();
+    let id = world.make(JobState::Queued).id;
+    let key = &world.admin;
+    let cdp = "grant_type=urn:salesforce:grant-type:external:cdp&subject_token_type=urn:ietf:params:oauth:token-type:access_token";
+    for (name, path, form, member) in [
+        (
+            "jobs",
+            "/auth/tokens",
+            format!("grant_type=client_credentials&client_id=root&client_secret={key}"),
+            "access_token",
+        ),
+        (
+            "vault",
+            "/api/v26.1/auth",
+            format!("username=root&password={key}"),
+            "sessionId",
+        ),
+        (
+            "ingest",
+            "/services/a360/token",
+            format!("{cdp}&subject_token={key}"),
+            "access_token",
+        ),
+    ] {
+        let login = Ask::new("POST", path)
+            .with("Content-Type", "application/x-www-form-urlencoded")
+            .body(form);
+        let reply = login.send(world.address());
+        assert_eq!(reply.status, 200, "{name}: {}", reply.text());
+        let token = reply.json()[member].as_str().unwrap().to_owned();
+        for face in &FACES {
+            let job = (face.job)(&world.seen(id));
+            let ask = face.read(&(face.tenant)(&world, 1), &job).key(&token);
+            // Twice: what is remembered of a login says the same.
+            for _ in 0..2 {
+                let reply = ask.send(world.address());
+                if face.name == name {
+                    assert_eq!(reply.status, 200, "{name}: {}", reply.text());
+                    assert!(reply.text().contains(face.word_for(JobState::Queued)));
+                } else {
+                    face.is_fault(&reply, Wrong::Unauthenticated, &ask);
+                }
+            }
+        }
+    }
 }

@@ -35,6 +35,8 @@ pub(super) struct Face {
     pub(super) no_access: Wrong,
     /// Whether a body can say why.
     pub(super) keeps_reasons: bool,
+    /// Whether its faults are problem documents, of a media type of their own.
+    pub(super) has_problems: bool,
     /// What a job is called.
     pub(super) job: fn(&Job) -> String,
     /// What a tenant is called.
@@ -226,6 +228,7 @@ pub(super) const FACES: [Face; 5] = [
         unknown: Unknown::NotFound,
         no_access: Wrong::Forbidden,
         keeps_reasons: true,
+        has_problems: false,
         job: |job| job.key(),
         tenant: |world, tenant| {
             let id = JobRef::number(i64::from(tenant));
@@ -255,6 +258,7 @@ pub(super) const FACES: [Face; 5] = [
         unknown: Unknown::NotFound,
         no_access: Wrong::Forbidden,
         keeps_reasons: true,
+        has_problems: true,
         job: number,
         tenant: tenant_number,
         cancel: |tenant, job| {
@@ -277,6 +281,7 @@ pub(super) const FACES: [Face; 5] = [
         unknown: Unknown::Entry,
         no_access: Wrong::Forbidden,
         keeps_reasons: false,
+        has_problems: false,
         job: number,
         tenant: tenant_number,
         cancel: |tenant, job| {
@@ -303,6 +308,7 @@ pub(super) const FACES: [Face; 5] = [
         // Its ids are global: what cannot be reached is not there.
         no_access: Wrong::NotFound,
         keeps_reasons: true,
+        has_problems: true,
         job: uuid,
         tenant: tenant_number,
         cancel: |_, job| Ask::new("POST", format!("/api/actions/bulk/jobs/{job}/cancel")),
@@ -323,6 +329,7 @@ pub(super) const FACES: [Face; 5] = [
         unknown: Unknown::NotFound,
         no_access: Wrong::Forbidden,
         keeps_reasons: false,
+        has_problems: false,
         job: uuid,
         tenant: tenant_number,
         cancel: |tenant, job| {

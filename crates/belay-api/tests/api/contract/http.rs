@@ -243,6 +243,12 @@ fn bodies_of_another_type_cancel_nothing_and_parameters_of_a_type_are_ignored() 
             };
             face.accepted(&ask.send(world.address()), &world.seen(id));
         }
+        let (id, ask) = fresh(&world, face);
+        if ask.body.is_empty() {
+            // Without a body its type is nothing.
+            let ask = ask.with("Content-Type", "text/plain");
+            face.accepted(&ask.send(world.address()), &world.seen(id));
+        }
     }
 }
 
@@ -264,6 +270,14 @@ fn who_accepts_nothing_that_could_be_answered_is_told_so_and_nothing_is_done() {
             }
         }
         assert_eq!(world.seen(id).state, JobState::Queued);
+        let problems = ask.clone().with("Accept", "application/problem+json");
+        let reply = problems.send(world.address());
+        if face.has_problems {
+            face.accepted(&reply, &world.seen(id));
+        } else {
+            face.is_fault(&reply, Wrong::NotAcceptable, &problems);
+            assert_eq!(world.seen(id).state, JobState::Queued);
+        }
         for accept in [
             "application/json",
             "application/*",
@@ -306,5 +320,38 @@ fn the_id_of_a_request_is_the_callers_when_it_is_plain() {
         }
         let two = [0, 1].map(|_| nobody.send(world.address()));
         assert_ne!(two[0].header("x-request-id"), two[1].header("x-request-id"));
+    }
+}
+
+#[test]
+fn a_connection_can_be_used_again_after_a_refusal() {
+    let world = World::new();
+    for face in &FACES {
+        let (id, ask) = fresh(&world, face);
+        let body = "{".repeat(2000);
+        let refused = [
+            without(ask.clone(), "Authorization"),
+            ask.clone().method("BREW"),
+            ask.clone().path(face.nowhere),
+            without(ask.clone(), "Content-Type").with("Content-Type", "text/plain"),
+            ask.clone(),
+        ];
+        let last = face.read_of(&world, id).bytes();
+        for ask in refused {
+            let kept = String::from_utf8(ask.body(body.as_str()).bytes()).unwrap();
+            let kept = kept.replace("Connection: close\r\n", "");
+            let mut both = kept.into_bytes();
+            both.extend_from_slice(&last);
+            let reply = exchange(world.address(), &both);
+            let rest = reply.text();
+            assert!(
+                rest.contains("HTTP/1.1 200 OK\r\n"),
+                "{} {}: {rest}",
+                face.name,
+                reply.status
+            );
+            assert!(rest.ends_with('}'), "{rest}");
+        }
+        assert_eq!(world.seen(id).state, JobState::Queued, "{}", face.name);
     }
 }

@@ -48,6 +48,18 @@ fn a_body_that_never_arrives_whole_cancels_nothing() {
         for bytes in [&announced, chunked, head, &document, b"POST /v1"] {
             cut_off(&world, bytes);
         }
+        // Nor do pieces that are none.
+        let head = String::from_utf8(ask.head(0)).unwrap();
+        let head = head.replace("Content-Length: 0", "Transfer-Encoding: chunked");
+        let document = String::from_utf8(ask.body.clone()).unwrap();
+        let piece = format!("{:x}\r\n{document}", document.len());
+        for body in [
+            "zz\r\n{}",
+            &format!("{piece}xx\r\n0\r\n\r\n"),
+            &format!("{piece}\r\n-1\r\n"),
+        ] {
+            cut_off(&world, format!("{head}{body}").as_bytes());
+        }
         assert_eq!(world.contents(), before, "{}", face.name);
         face.accepted(&ask.send(world.address()), &world.seen(id));
     }

@@ -3,6 +3,7 @@
 //! Where the order counts, another connection holds what the second one needs until both are under way.
 
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use belay_core::JobState;
@@ -111,6 +112,38 @@ fn twenty_cancels_of_one_job_have_one_effect() {
             let effects = usize::from(first == Says::Yes);
             assert_eq!(cancels(&world, id).len(), effects, "{}", face.name);
             assert_eq!(now.state == was.state, effects == 0, "{}", face.name);
+        }
+    }
+}
+
+#[test]
+fn cancels_through_all_interfaces_at_once_have_one_effect() {
+    let world = World::new();
+    for state in [JobState::Queued, JobState::Running, JobState::Open] {
+        for _ in 0..3 {
+            let id = world.make(state).id;
+            let next = AtomicUsize::new(0);
+            let replies = at_once(20, || {
+                let face = &FACES[next.fetch_add(1, Ordering::Relaxed) % FACES.len()];
+                let ask = face.cancel_of(&world, id);
+                (face, ask.send(world.address()))
+            });
+            let now = world.seen(id);
+            for (face, reply) in &replies {
+                let said = face.said(reply);
+                let (first, later) = (face.says(Case::In(state)), face.says(Case::In(now.state)));
+                assert!(
+                    said == first || said == later,
+                    "{state} through {}",
+                    face.name
+                );
+                face.answered(reply, said, &now);
+            }
+            assert_eq!(cancels(&world, id).len(), 1, "{state}");
+            assert_eq!(
+                now.cancel().unwrap().interface,
+                cancels(&world, id)[0].split(' ').nth(2).unwrap()
+            );
         }
     }
 }

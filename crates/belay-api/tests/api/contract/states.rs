@@ -1,6 +1,7 @@
 //! Each state, met by a cancel; and what a repeat does.
 
 use belay_core::JobState;
+use belay_core::id::JobRef;
 use belay_core::model::Job;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
@@ -141,6 +142,28 @@ fn what_finishes_after_the_stop_was_accepted_is_cancelled_in_every_interface() {
         for reader in &FACES {
             let word = reader.word(&world, made.id);
             assert_eq!(word, reader.word_for(JobState::Cancelled));
+        }
+    }
+}
+
+#[test]
+fn a_job_that_never_started_loses_its_files_with_its_cancel_in_every_interface() {
+    let world = World::new();
+    for face in &FACES {
+        for state in [JobState::Open, JobState::Scheduled, JobState::Queued] {
+            let (uid, _) = world.ingest_in(state);
+            let job: JobRef = uid.parse().unwrap();
+            let was = world.seen(job.id);
+            assert_eq!(was.state, state);
+            assert_ne!(world.stored(), (0, 0, 0));
+            let reply = face.cancel_of(&world, job.id).send(world.address());
+            match face.name {
+                // Its answer tells more of these jobs than of others.
+                "ingest" => assert_eq!(reply.json()["state"], "Aborted"),
+                _ => face.accepted(&reply, &was),
+            }
+            assert_eq!(world.seen(job.id).state, JobState::Cancelled);
+            assert_eq!(world.stored(), (0, 0, 0), "{state} through {}", face.name);
         }
     }
 }

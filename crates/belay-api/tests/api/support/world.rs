@@ -178,22 +178,23 @@ impl World {
         }
         let mut conn = self.test_db.conn();
         let mut read = |sql: &str| -> Vec<Row> { diesel::sql_query(sql).load(&mut conn).unwrap() };
-        let tables = read(
+        let queries: Vec<String> = read(
             "select relname::text as text from pg_class
              where relnamespace = 'belay'::regnamespace and relkind in ('r', 'p') and not relispartition
                and relname not in ('worker', 'sleeper', 'duty') order by 1",
-        );
-        assert!(tables.len() > 15, "the tables were found");
-        tables
-            .into_iter()
-            .map(|table| {
-                let sql = format!(
-                    "select coalesce(string_agg(t::text, E'\\n' order by t::text), '') as text from belay.{} t",
-                    table.text
-                );
-                format!("{}: {}\n", table.text, read(&sql)[0].text)
-            })
-            .collect()
+        )
+        .into_iter()
+        .map(|Row { text: name }| {
+            format!(
+                "select '{name}: ' || coalesce(string_agg(t::text, E'\\n' order by t::text), '') as text from belay.{name} t"
+            )
+        })
+        .collect();
+        assert!(queries.len() > 15, "the tables were found");
+        let tables = read(&queries.join(" union all "));
+        let mut texts: Vec<String> = tables.into_iter().map(|row| row.text).collect();
+        texts.sort();
+        texts.join("\n")
     }
 }
 

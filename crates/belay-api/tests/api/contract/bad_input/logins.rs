@@ -97,6 +97,9 @@ fn tokens(here: &Here) -> Vec<Bad> {
             .body(good.as_str())
     });
     all.extend(each("jobs", Is(Wrong::MediaType), types));
+    let accepts = ["text/html", "image/png", "*/*;q=0"];
+    let accepts = accepts.map(|accept| form(path, good.as_str()).with("Accept", accept));
+    all.extend(each("jobs", Is(Wrong::NotAcceptable), accepts));
     all.extend(each(
         "jobs",
         Is(Wrong::TooLarge),
@@ -169,6 +172,9 @@ fn sessions(here: &Here) -> Vec<Bad> {
             .body(good.as_str())
     });
     all.extend(each("vault", Is(Wrong::MediaType), types));
+    let accepts = ["text/html", "image/png", "*/*;q=0"];
+    let accepts = accepts.map(|accept| form(path, good.as_str()).with("Accept", accept));
+    all.extend(each("vault", Is(Wrong::NotAcceptable), accepts));
     all.extend(each(
         "vault",
         Is(Wrong::TooLarge),
@@ -224,6 +230,9 @@ fn grants(here: &Here) -> Vec<Bad> {
             .body(good.as_str())
     });
     all.extend(each("ingest", Is(Wrong::MediaType), types));
+    let accepts = ["text/html", "application/problem+json", "*/*;q=0"];
+    let accepts = accepts.map(|accept| form(path, good.as_str()).with("Accept", accept));
+    all.extend(each("ingest", Is(Wrong::NotAcceptable), accepts));
     all.extend(each(
         "ingest",
         Is(Wrong::TooLarge),

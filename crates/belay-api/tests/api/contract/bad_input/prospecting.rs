@@ -104,7 +104,7 @@ fn queries(here: &Here) -> Vec<Bad> {
         "cursor=p000000000000004D",
         "cursor=%00",
         "cursor=p0000000000000001&cursor=p0000000000000001",
-        "cursor=';drop%20table%20belay.job;--",
+        "cursor=';drop%20table%20job;--",
     ];
     let asks = wrong.map(|query| {
         here.ask(
