@@ -206,7 +206,14 @@ fn the_kinds_of_the_daemon_are_these() {
         .iter()
         .map(|kind| (kind.spec.name.as_str(), kind.spec.can_suspend))
         .collect();
-    assert_eq!(known, [("cancel_jobs", true), ("retry_jobs", true)]);
+    assert_eq!(
+        known,
+        [
+            ("cancel_jobs", true),
+            ("retry_jobs", true),
+            ("ingest", false)
+        ]
+    );
     // What the migration knows of them is what a worker registers.
     for kind in &kinds {
         let same = bench.number(&format!(
