@@ -166,7 +166,9 @@ fn upload(db: &Db, file: &[u8]) -> i64 {
 }
 
 diesel::table! {
+    /// Stands for the staging table.
     pg_temp.staging (c1) {
+        /// The first of its columns.
         c1 -> Text,
     }
 }

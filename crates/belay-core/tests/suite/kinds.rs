@@ -32,10 +32,10 @@ fn kinds_are_registered_and_renewed_together() {
             .map(|kind| kind.name)
             .collect()
     };
-    assert_eq!(names(conn), ["noop", "sleep"]);
+    assert_eq!(names(conn), ["ingest", "noop", "sleep"]);
     ops::register_kinds(conn, &[]).unwrap();
     ops::register_kinds(conn, &[kind("z:1"), kind("a.b-c_d")]).unwrap();
-    assert_eq!(names(conn), ["a.b-c_d", "noop", "sleep", "z:1"]);
+    assert_eq!(names(conn), ["a.b-c_d", "ingest", "noop", "sleep", "z:1"]);
     let changed = KindSpec {
         executor: "http".into(),
         queue: "web".into(),
@@ -103,7 +103,7 @@ fn a_value_out_of_range_is_refused_by_name_and_nothing_is_registered() {
         if !matches!(&answer, Err(Error::Invalid { field: said, .. }) if *said == field) {
             wrongly_answered.push(format!("{:.20} for {field}: {answer:?}", wrong.name));
         }
-        assert_eq!(count(conn, "select count(*) from belay.kind"), 2);
+        assert_eq!(count(conn, "select count(*) from belay.kind"), 3);
     }
     assert_eq!(wrongly_answered, Vec::<String>::new());
 }
@@ -121,7 +121,7 @@ fn nodes_that_register_in_opposite_order_do_not_deadlock() {
         ops::register_kinds(conn, &reversed)
     })
     .unwrap();
-    assert_eq!(count(&mut first, "select count(*) from belay.kind"), 5);
+    assert_eq!(count(&mut first, "select count(*) from belay.kind"), 6);
 }
 
 #[test]
