@@ -172,7 +172,6 @@ diesel::table! {
         c1 -> Text,
     }
 }
-use staged::staging;
 
 struct Staging;
 
