@@ -14,6 +14,7 @@ mod bad_input;
 mod bulk_actions;
 mod cancel;
 mod concurrency;
+mod contract;
 mod enqueue;
 mod http_rules;
 mod ingest;
