@@ -327,15 +327,15 @@ fn queues_are_shown_with_how_full_they_are() {
 #[test]
 fn kinds_and_workers_are_shown() {
     let world = World::new();
-    let kind = |name: &str, can_suspend: bool| {
+    let kind = |name: &str, max_attempts: i16, can_suspend: bool| {
         json!({
-            "name": name, "executor": "builtin", "queue": "default", "priority": 5, "max_attempts": 5, "timeout_s": null,
+            "name": name, "executor": "builtin", "queue": "default", "priority": 5, "max_attempts": max_attempts, "timeout_s": null,
             "can_suspend": can_suspend
         })
     };
     world.get("/belay/v1/kinds").expect(
         200,
-        &json!({"kinds": [kind("noop", false), kind("sleep", true)]}),
+        &json!({"kinds": [kind("ingest", 3, false), kind("noop", 5, false), kind("sleep", 5, true)]}),
     );
     world
         .get("/belay/v1/workers")
