@@ -312,8 +312,12 @@ fn vault() -> Vec<Bad> {
             &many,
         ],
     );
-    for text in broken() {
-        list.json(200, "POST", &cancel, &[&format!("[{text}]")]);
+    for text in [
+        "[{\"job_id\":01}]".to_owned(),
+        "[{'job_id':1}]".into(),
+        format!("[{}{}]", "[".repeat(70), "]".repeat(70)),
+    ] {
+        list.json(200, "POST", &cancel, &[&text]);
     }
     for table in [
         "",
