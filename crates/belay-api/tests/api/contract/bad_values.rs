@@ -91,7 +91,6 @@ fn prospecting(world: &World) -> Vec<Bad> {
         "6b065cb000000000000000zz",
         "%C3%A9",
         "6b065cb0%20000000000000004",
-        "000000000000000000000000",
     ] {
         list.add(400, Ask::new("POST", format!("{base}/{id}/cancel")));
         list.add(
@@ -100,6 +99,13 @@ fn prospecting(world: &World) -> Vec<Bad> {
         );
     }
     list.add(404, Ask::new("POST", format!("{base}/{KEY}/cancel")));
+    // A job and an account that can never be.
+    let zero = "0".repeat(24);
+    list.add(404, Ask::new("POST", format!("{base}/{zero}/cancel")));
+    list.add(
+        403,
+        Ask::new("GET", format!("/v1/accounts/{zero}/prospecting")),
+    );
     let there = world.make(belay_core::JobState::Queued);
     let cancel = format!("{base}/{}/cancel", world.seen(there.id).key());
     let long = format!("{{\"reason\": \"{}\"}}", "x".repeat(1001));
@@ -463,10 +469,10 @@ fn bulk() -> Vec<Bad> {
         "\"scheduled_at\": \"soon\"",
         "\"scheduled_at\": 5",
         "\"tenant\": \"x\"",
-        "\"tenant\": -1",
     ] {
         list.json(400, "POST", jobs, &[&with(more)]);
     }
+    list.json(403, "POST", jobs, &[&with("\"tenant\": -1")]);
     for kind in ["cancel_jobs", "retry_jobs"] {
         for criteria in [
             "{}",
