@@ -2,7 +2,7 @@
 
 use belay_core::JobState;
 
-use super::bad_values::{Bad, all};
+use super::bad::{Bad, all};
 use super::face::{ALL, Face, Meaning};
 use super::shape::assert_failure;
 use crate::support::World;

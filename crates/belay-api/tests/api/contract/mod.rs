@@ -1,8 +1,8 @@
 //! The same situations over all five compatibility interfaces: each says it in its own words, and all mean the same.
 
 mod access;
+mod bad;
 mod bad_input;
-mod bad_values;
 mod cancel;
 mod face;
 mod http;
