@@ -165,14 +165,13 @@ fn upload(db: &Db, file: &[u8]) -> i64 {
     job
 }
 
-mod staged {
-    diesel::table! {
-        pg_temp.staging (c1) {
-            c1 -> Text,
-        }
+diesel::table! {
+    /// Stands for the staging table.
+    pg_temp.staging (c1) {
+        /// The first of its columns.
+        c1 -> Text,
     }
 }
-use staged::staging;
 
 struct Staging;
 

@@ -87,8 +87,19 @@ fn upload(data_dir: &Path) -> (u16, f64) {
         .nth(1)
         .and_then(|rest| rest.get(..36))
         .expect("an id");
-    let line = b"1234567,\"Person, number 1234567\",person1234567@example.org,1999-12-31,42.5\n";
-    let piece: Vec<u8> = line.iter().copied().cycle().take(1_000_000).collect();
+    let mut piece = Vec::with_capacity(1_100_000);
+    for n in 0_u64.. {
+        if piece.len() >= 1_000_000 {
+            break;
+        }
+        let id = n.wrapping_mul(6_364_136_223_846_793_005) >> 20;
+        writeln!(
+            piece,
+            "{id},\"Person, number {id}\",person{id}@example.org,42.5"
+        )
+        .expect("a text");
+    }
+    piece.truncate(1_000_000);
     let began = Instant::now();
     let (status, _) = exchange(&host, |stream| {
         let head = head("PUT", &format!("{path}/{id}/batches"), "text/csv", BYTES);

@@ -38,8 +38,28 @@ pub(crate) fn cancel_many(
     reason: Option<&str>,
     limit: CancelLimit,
 ) -> Result<Vec<Cancelled>> {
+    match cancel_within(db, caller, jobs, reason, limit, false) {
+        // Only gigabytes of uploads take that long, and a cancel must not fail for them.
+        Err(Error::Busy(why)) if why.contains("statement timeout") => {
+            cancel_within(db, caller, jobs, reason, limit, true)
+        }
+        done => done,
+    }
+}
+
+fn cancel_within(
+    db: &Db,
+    caller: &Caller,
+    jobs: &[JobRef],
+    reason: Option<&str>,
+    limit: CancelLimit,
+    minutes: bool,
+) -> Result<Vec<Cancelled>> {
     let (tenant, actor) = (Some(caller.tenant), caller.actor());
     db.tx(|conn| {
+        if minutes {
+            ops::allow_minutes(conn)?;
+        }
         let mut known = Vec::with_capacity(jobs.len());
         for job in jobs {
             known.push(match query::resolve(conn, tenant, job) {

@@ -101,6 +101,7 @@ pub(crate) fn change(db: &Db, caller: &Caller, job: &JobRef, wish: Wish) -> Resu
                 None,
             ),
             Wish::Abort => {
+                ops::allow_minutes(conn)?;
                 let answer = ops::cancel_one(conn, tenant, id, &actor, None, CancelLimit::Any)?;
                 (answer.outcome != Outcome::Refused, Some(answer.outcome))
             }
@@ -126,6 +127,7 @@ pub(crate) fn delete(db: &Db, caller: &Caller, job: &JobRef) -> Result<(JobState
         let id = query::resolve(conn, tenant, job)?;
         let was = ops::hold(conn, tenant, id)?;
         let found = ingest::get(conn, caller.tenant, job)?;
+        ops::allow_minutes(conn)?;
         match was {
             JobState::Open | JobState::Running | JobState::Suspended => return Ok((was, false)),
             JobState::Scheduled | JobState::Queued => {

@@ -29,13 +29,8 @@ fn the_routes_are_these() {
     assert_eq!(
         routes,
         [
-            "DELETE /api/v1/ingest/jobs/{id}",
             "DELETE /belay/v1/jobs/{id}/data",
             "DELETE /belay/v1/keys/{name}",
-            "GET /api/actions/bulk/jobs",
-            "GET /api/actions/bulk/jobs/{id}",
-            "GET /api/v1/ingest/jobs",
-            "GET /api/v1/ingest/jobs/{id}",
             "GET /belay/v1/jobs",
             "GET /belay/v1/jobs/{id}",
             "GET /belay/v1/jobs/{id}/output",
@@ -49,10 +44,6 @@ fn the_routes_are_these() {
             "GET /metrics",
             "GET /openapi.json",
             "GET /readyz",
-            "POST /api/actions/bulk/jobs",
-            "POST /api/actions/bulk/jobs/{id}/cancel",
-            "PATCH /api/v1/ingest/jobs/{id}",
-            "POST /api/v1/ingest/jobs",
             "POST /belay/v1/jobs",
             "POST /belay/v1/jobs/batch",
             "POST /belay/v1/jobs/cancel",
@@ -63,8 +54,6 @@ fn the_routes_are_these() {
             "POST /belay/v1/jobs/{id}/suspend",
             "POST /belay/v1/keys",
             "POST /belay/v1/tenants",
-            "POST /services/a360/token",
-            "PUT /api/v1/ingest/jobs/{id}/batches",
         ]
     );
 }

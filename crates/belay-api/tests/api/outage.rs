@@ -48,6 +48,10 @@ fn a_database_that_is_away_is_a_problem_until_it_is_back() {
     assert_eq!(ask(&server, &key, "GET", "/readyz", "").status, 200);
 
     cluster.kill9().unwrap();
+    // Sessions outlive the postmaster by a moment.
+    eventually(Duration::from_secs(30), || {
+        (ask(&server, &key, "GET", "/belay/v1/queues", "").status == 503).then_some(())
+    });
     for (method, path, body) in [
         ("POST", "/belay/v1/jobs", job),
         ("GET", "/belay/v1/jobs", ""),

@@ -81,8 +81,8 @@ pub use sweep::{SweepMark, SweepRange, sweep, sweep_mark};
 pub(crate) use tenant::hash_key;
 pub use tenant::{NewKey, create_key, create_tenant, revoke_key};
 pub use upload::{
-    Begun, MAX_FILES, Uploaded, append_chunk, begin_upload, delete_uploads, discard_upload,
-    finish_upload, forget_uploads,
+    Begun, MAX_FILES, Uploaded, allow_minutes, append_chunk, begin_upload, delete_uploads,
+    discard_upload, finish_upload, forget_uploads,
 };
 pub use vacuum::vacuum_if_needed;
 pub use worker::{

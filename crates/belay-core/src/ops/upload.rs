@@ -177,6 +177,16 @@ pub fn delete_uploads(conn: &mut PgConnection, jobs: &[i64]) -> Result<()> {
     Ok(())
 }
 
+/// Lets the statements of this transaction take minutes. A job may have 15 GB of uploads, and deleting them takes longer than the
+/// statements of a request may otherwise.
+///
+/// # Errors
+/// Those of the database.
+pub fn allow_minutes(conn: &mut PgConnection) -> Result<()> {
+    diesel::sql_query("set local statement_timeout = '300000'").execute(conn)?;
+    Ok(())
+}
+
 /// Deletes the uploads under way of a job that this transaction has locked and closes.
 pub(super) fn cut_off_uploads(conn: &mut PgConnection, job: i64) -> Result<()> {
     let files = stmt::<BigInt>(

@@ -9,10 +9,10 @@ use super::uploads::in_batches;
 use super::{Context, Duty};
 
 const EVERY: Duration = Duration::from_secs(600);
-/// What one transaction aborts at most; each may have gigabytes.
-const BATCH: i64 = 10;
+/// What one transaction aborts at most; each may have gigabytes, whose deletion takes a while.
+const BATCH: i64 = 1;
 /// Most transactions per run.
-const MAX_ROUNDS: usize = 1000;
+const MAX_ROUNDS: usize = 10_000;
 
 /// Every ten minutes on one node.
 pub(super) struct IngestAge;

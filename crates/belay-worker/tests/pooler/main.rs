@@ -20,7 +20,8 @@ use belay_core::query::{self, JobFilter};
 use belay_core::{Db, JobState};
 use belay_metrics::Metrics;
 use belay_testkit::{TestDb, eventually};
-use belay_worker::{Worker, WorkerConfig, builtin_kinds};
+use belay_worker::executors::ingest::IngestObjects;
+use belay_worker::{Worker, WorkerConfig, builtin_kinds, database_kinds};
 
 use bouncer::Bouncer;
 
@@ -31,7 +32,7 @@ struct Bench {
     db: Db,
     // After the pool, before the database.
     _bouncer: Bouncer,
-    _test: TestDb,
+    test: TestDb,
 }
 
 impl Bench {
@@ -46,14 +47,16 @@ impl Bench {
         Self {
             db: Db::new(config).unwrap(),
             _bouncer: bouncer,
-            _test: test,
+            test,
         }
     }
 
     /// As a daemon with `pooler = true` starts it.
     fn worker(&self, name: &str) -> Worker {
+        let mut kinds = builtin_kinds();
+        kinds.extend(database_kinds(&self.db, IngestObjects::default()));
         let config = WorkerConfig {
-            kinds: builtin_kinds(),
+            kinds,
             listen: false,
             ..WorkerConfig::new(name)
         };
@@ -250,4 +253,54 @@ fn one_client(bench: &Bench) -> Vec<i64> {
         all.extend(ids);
     }
     all
+}
+
+#[test]
+fn uploaded_data_is_loaded_or_refused_with_its_line() {
+    let bench = Bench::new();
+    let worker = bench.worker("pooled");
+    let load = |text: &[u8]| {
+        let job = NewJob {
+            payload: "{\"object\": \"things\", \"operation\": \"upsert\"}".into(),
+            ..NewJob::new("ingest")
+        };
+        let id = bench
+            .db
+            .tx(|c| ops::enqueue(c, 1, &job, None, true, &actor()))
+            .unwrap()
+            .id;
+        for _ in 0..2 {
+            let begun = bench.db.tx(|c| ops::begin_upload(c, None, id)).unwrap();
+            let ops::Begun::Upload(file) = begun else {
+                unreachable!("it is open");
+            };
+            let kept = bench.db.read(|c| ops::append_chunk(c, file, 1, text));
+            assert!(kept.unwrap());
+            let bytes = text.len() as i64;
+            bench
+                .db
+                .tx(|c| ops::finish_upload(c, None, id, file, bytes))
+                .unwrap();
+        }
+        bench.db.tx(|c| ops::close(c, None, id, &actor())).unwrap();
+        id
+    };
+    let good = [load(b"id,name\n1,a\n2,b\n2,c\n"), load(b"id\n3\n")];
+    let long: String = (0..4000)
+        .map(|n| format!("{:x}", n * 7919 % 65_521))
+        .collect();
+    let bad = load(format!("id\n4\n{long}\n5\n").as_bytes());
+    for id in good {
+        bench.until(id, JobState::Completed);
+    }
+    let error = bench.until(bad, JobState::Failed).last_error.unwrap();
+    assert!(error.starts_with("file 1, line 3: index row"), "{error}");
+    end(&worker);
+    use diesel::dsl::sql;
+    use diesel::prelude::*;
+    use diesel::sql_types::BigInt;
+    let records: i64 = diesel::select(sql::<BigInt>("(select count(*) from belay.record)"))
+        .get_result(&mut bench.test.conn())
+        .unwrap();
+    assert_eq!(records, 3);
 }

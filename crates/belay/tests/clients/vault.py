@@ -31,7 +31,10 @@ def until(jobs, job, status):
 
 
 client = VaultClient()
+# It logs in with the newest version that it knows, and takes the newest that it is told of from then on.
+client.LatestAPIversion = "v25.3"
 client.authenticate(vaultURL=url, vaultUserName=key_name, vaultPassword=key)
+assert client.LatestAPIversion == "v26.1", client.LatestAPIversion
 assert client.sessionId and client.sessionId != key, client.sessionId
 assert client.session_keep_alive()["responseStatus"] == "SUCCESS"
 jobs = JobsService(client)

@@ -1,7 +1,7 @@
 //! The document of the dialect: what its verbs say of themselves, and what holds for all of them.
 
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::openapi::{
     ContentBuilder, Ref, RefOr, Required, Response, ResponseBuilder, SecurityRequirement,
@@ -83,6 +83,19 @@ fn complete(path: &str, operation: &mut Operation) {
         .is_some_and(|id| OPEN.contains(&id));
     if !open {
         operation.security = Some(vec![SecurityRequirement::new(SESSION, [""; 0])]);
+    }
+    if let Some(RefOr::T(done)) = operation.responses.responses.get_mut("200") {
+        // What the interface decides itself has this status code as well.
+        for content in done.content.values_mut() {
+            if let RefOr::T(content) = content
+                && let Some(schema) = content.schema.take()
+            {
+                let either = AnyOfBuilder::new()
+                    .item(schema)
+                    .item(Ref::from_schema_name("VaultFailure"));
+                content.schema = Some(either.into());
+            }
+        }
     }
     let mut failures = vec![
         (

@@ -243,6 +243,15 @@ fn bodies_of_another_type_cancel_nothing_and_parameters_of_a_type_are_ignored() 
             };
             face.accepted(&ask.send(world.address()), &world.seen(id));
         }
+        // A byte order mark is skipped, and members that nobody knows are ignored.
+        let (id, ask) = fresh(&world, face);
+        let known = String::from_utf8(ask.body.clone()).unwrap();
+        let more = match known.as_str() {
+            "" => "{\"of no meaning\":[1,null]}".to_owned(),
+            known => known.replacen('{', "{\"of no meaning\":[1,null],", 1),
+        };
+        let marked = ask.body(format!("\u{feff}{more}"));
+        face.accepted(&marked.send(world.address()), &world.seen(id));
         let (id, ask) = fresh(&world, face);
         if ask.body.is_empty() {
             // Without a body its type is nothing.

@@ -123,6 +123,31 @@ fn the_limit_is_a_hundred_and_fifty_million_bytes_unless_set() {
 }
 
 #[test]
+fn a_file_of_that_size_is_kept_and_one_byte_more_is_not() {
+    let world = World::new();
+    let id = world.ingest();
+    let piece = vec![b'x'; 1_000_000];
+    for (more, expected) in [("0\r\n\r\n", "202"), ("1\r\nx\r\n0\r\n\r\n", "413")] {
+        let mut stream = TcpStream::connect(world.address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+            .write_all(&head(&world, &id, "Transfer-Encoding: chunked"))
+            .unwrap();
+        for _ in 0..150 {
+            stream.write_all(b"f4240\r\n").unwrap();
+            stream.write_all(&piece).unwrap();
+            stream.write_all(b"\r\n").unwrap();
+        }
+        stream.write_all(more.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer.get(9..12), Some(expected), "{answer}");
+        let kept = world.number("select sum(length(content))::bigint as n from belay.job_upload");
+        assert_eq!((kept, world.stored().1), (150_000_000, 1));
+    }
+}
+
+#[test]
 fn a_chunked_body_without_content_is_empty() {
     let world = World::new();
     let id = world.ingest();

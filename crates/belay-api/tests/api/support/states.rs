@@ -82,9 +82,8 @@ impl World {
         }
     }
 
-    /// A new worker claims a queued job, and no other of its line is waiting.
-    pub(crate) fn start(&self, id: i64) -> Made {
-        let job = self.seen(id);
+    /// A new worker that can run a job.
+    pub(crate) fn worker_for(&self, job: &Job) -> i64 {
         let worker = NewWorker {
             name: "made".into(),
             host: "here".into(),
@@ -95,7 +94,13 @@ impl World {
             slots: 1,
             lease: Duration::from_secs(600),
         };
-        let worker = self.db.read(|c| ops::register(c, &worker)).unwrap();
+        self.db.read(|c| ops::register(c, &worker)).unwrap()
+    }
+
+    /// A new worker claims a queued job, and no other of its line is waiting.
+    pub(crate) fn start(&self, id: i64) -> Made {
+        let job = self.seen(id);
+        let worker = self.worker_for(&job);
         let line = LineFloor {
             line: ops::Line {
                 priority: job.priority,

@@ -99,11 +99,13 @@ pub(crate) fn facts(conn: &mut PgConnection, id: i64) -> Value {
         )
     };
     let query = format!(
-        "select jsonb_build_object({}, {}, {}, {}, {}, {})",
+        "select jsonb_build_object({}, {}, {}, {}, {}, {}, {}, {})",
         of("job", "id"),
         of("job_done", "id"),
         of("job_event", "job"),
         of("job_upload", "job"),
+        of("job_file", "job"),
+        of("upload", "job"),
         of("job_output", "job"),
         of("job_progress", "job"),
     );

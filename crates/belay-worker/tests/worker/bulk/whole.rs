@@ -206,12 +206,19 @@ fn the_kinds_of_the_daemon_are_these() {
         .iter()
         .map(|kind| (kind.spec.name.as_str(), kind.spec.can_suspend))
         .collect();
-    assert_eq!(known, [("cancel_jobs", true), ("retry_jobs", true)]);
+    assert_eq!(
+        known,
+        [
+            ("cancel_jobs", true),
+            ("retry_jobs", true),
+            ("ingest", false)
+        ]
+    );
     // What the migration knows of them is what a worker registers.
     for kind in &kinds {
         let same = bench.number(&format!(
-            "select count(*) as n from belay.kind where name = '{}' and executor = '{}' and max_attempts = {} and can_suspend and queue = 'default'",
-            kind.spec.name, kind.spec.executor, kind.spec.max_attempts
+            "select count(*) as n from belay.kind where name = '{}' and executor = '{}' and max_attempts = {} and can_suspend = {} and queue = 'default'",
+            kind.spec.name, kind.spec.executor, kind.spec.max_attempts, kind.spec.can_suspend
         ));
         assert_eq!(same, 1, "{}", kind.spec.name);
     }
