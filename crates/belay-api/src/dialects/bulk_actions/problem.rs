@@ -45,6 +45,7 @@ pub(super) struct BulkError {
 fn status(kind: Kind) -> StatusCode {
     match kind {
         Kind::Refused | Kind::Conflict | Kind::Invalid => StatusCode::BAD_REQUEST,
+        Kind::Unreachable => StatusCode::INTERNAL_SERVER_ERROR,
         other => other.status(),
     }
 }

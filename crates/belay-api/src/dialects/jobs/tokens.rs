@@ -204,7 +204,12 @@ fn scopes(grant: &Grant, asked: Option<&str>) -> Option<Vec<Scope>> {
     match asked {
         Some(words) => {
             for word in words.split(' ').filter(|word| !word.is_empty()) {
-                let scope: Scope = word.parse().ok().filter(|scope| has.contains(scope))?;
+                // Of no use for anything else.
+                let scope: Scope = word
+                    .parse()
+                    .ok()
+                    .filter(|scope| matches!(scope, Scope::JobsRead | Scope::JobsWrite))
+                    .filter(|scope| has.contains(scope))?;
                 if !scopes.contains(&scope) {
                     scopes.push(scope);
                 }

@@ -6,6 +6,7 @@ use actix_web::http::header::HeaderMap;
 use actix_web::web::Bytes;
 use belay_core::json::MAX_DEPTH;
 use belay_core::ops::MAX_CANCEL;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::csv;
@@ -42,6 +43,10 @@ impl Entry {
 
     fn of_json(element: &RawValue) -> Self {
         let members: Option<BTreeMap<String, &RawValue>> = serde_json::from_str(element.get()).ok();
+        if members.is_some() && serde_json::from_str::<OneId<'_>>(element.get()).is_err() {
+            // Which of the two was meant is not to be guessed.
+            return Self::Invalid(element.get().to_owned());
+        }
         match members.and_then(|members| members.get("job_id").map(|value| value.get())) {
             None | Some("null") => Self::Missing,
             Some(text) if text.starts_with('"') => match serde_json::from_str::<String>(text) {
@@ -51,6 +56,13 @@ impl Entry {
             Some(text) => Self::of_text(text),
         }
     }
+}
+
+/// Fails to be read when the member stands twice.
+#[derive(Deserialize)]
+struct OneId<'a> {
+    #[serde(borrow, default, rename = "job_id")]
+    _job_id: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -200,7 +200,7 @@ pub(super) fn vault_failure(reply: &Reply, status: u16, kind: &str) {
 pub(super) fn bulk_actions(reply: &Reply, wrong: Wrong, path: &str) {
     let status = match wrong {
         Wrong::State | Wrong::Value => 400,
-        Wrong::Away => 503,
+        Wrong::Away => 500,
         other => problem_status(other),
     };
     let body = status_is(reply, status, "application/problem+json");

@@ -67,14 +67,18 @@ fn entries(here: &Here) -> Vec<Bad> {
         format!("{{\"JOB_ID\":{number}}}"),
         format!("{{\"id\":{number}}}"),
         "true".into(),
-        format!("{{\"job_id\":{number},\"job_id\":null}}"),
     ];
     let missing = missing.map(|entry| cancel(here).body(format!("[{entry}]")));
     all.extend(each("vault", Entry("PARAMETER_REQUIRED"), missing));
     all.extend(each(
         "vault",
         Entry("INVALID_DATA"),
-        [cancel(here).body(format!("[{{\"job_id\":{}}}]", here.done.number))],
+        [
+            cancel(here).body(format!("[{{\"job_id\":{}}}]", here.done.number)),
+            // Which of the two was meant?
+            cancel(here).body(format!("[{{\"job_id\":{number},\"job_id\":null}}]")),
+            cancel(here).body(format!("[{{\"job_id\":1,\"job_id\":{number}}}]")),
+        ],
     ));
     all
 }
