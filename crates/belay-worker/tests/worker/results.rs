@@ -248,6 +248,10 @@ fn a_job_that_ends_although_it_should_hold_still_is_settled_when_it_goes_on() {
     let worker = bench.start(config);
     let id = bench.enqueue(&NewJob::new("hasty"));
     bench.until(id, JobState::Running);
+    // The row says so before the worker has the answer to its claim.
+    eventually(PATIENCE, || {
+        (worker.status().running_heavy == 1).then_some(())
+    });
     bench
         .db
         .tx(|conn| ops::suspend(conn, None, id, &actor(), None))
