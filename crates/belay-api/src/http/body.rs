@@ -102,12 +102,19 @@ fn check_type(headers: &HeaderMap) -> Result<(), Fault> {
     ))
 }
 
-/// The text of a JSON body that was found to be well-formed, without its byte order mark.
-fn text_within(bytes: &[u8], max_depth: usize) -> Result<&str, Fault> {
+/// The text of a JSON body that was found to be well-formed, without its byte order mark. Where unknown members are refused,
+/// everything in it must be storable; elsewhere what nobody reads does no harm.
+fn well_formed(bytes: &[u8], strict: bool) -> Result<&str, Fault> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = std::str::from_utf8(bytes)
         .map_err(|e| Fault::malformed(format!("the body is not UTF-8: {e}")))?;
-    json::check_within(text, max_depth).map_err(|e| match e {
+    let checked = if strict {
+        // It wraps payloads, which are checked by themselves once more.
+        json::check_within(text, json::MAX_DEPTH + WRAPPING)
+    } else {
+        json::check_shape(text, json::MAX_DEPTH)
+    };
+    checked.map_err(|e| match e {
         JsonError::Malformed(why) => {
             Fault::malformed(format!("the body is not acceptable as JSON: {why}"))
         }
@@ -128,9 +135,7 @@ fn parse<T>(
         }
         Members::none()
     } else {
-        // What is strict wraps payloads, which are checked by themselves once more.
-        let depth = json::MAX_DEPTH + if strict { WRAPPING } else { 0 };
-        Members::of(text_within(bytes, depth)?, "").map_err(|mut fault| {
+        Members::of(well_formed(bytes, strict)?, "").map_err(|mut fault| {
             if !strict {
                 fault.kind = Kind::Malformed;
             }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use belay_core::json;
 use chrono::{DateTime, Datelike, Utc};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -83,7 +84,15 @@ impl<'a> Members<'a> {
     }
 
     pub(crate) fn text(&mut self, name: &'static str) -> Result<Option<String>, Fault> {
-        self.typed(name, "a string")
+        let text: Option<String> = self.typed(name, "a string")?;
+        if text.as_ref().is_some_and(|text| text.contains('\0')) {
+            let path = self.path(name);
+            return Err(Fault::invalid(
+                &path,
+                format!("{path} holds the character NUL (\\u0000), which cannot be kept"),
+            ));
+        }
+        Ok(text)
     }
 
     /// A string that must be there.
@@ -151,6 +160,12 @@ impl<'a> Members<'a> {
             }
             None => Ok(time),
         }
+    }
+
+    /// Refuses what the database could not hold, in any member that was not taken; for bodies that are kept.
+    pub(crate) fn storable(&self) -> Result<(), Fault> {
+        json::check(&self.rest())
+            .map_err(|e| Fault::malformed(format!("the body is not acceptable as JSON: {e}")))
     }
 
     /// What was not taken, as the text of an object.

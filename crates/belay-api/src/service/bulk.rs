@@ -48,7 +48,7 @@ pub(crate) fn create(db: &Db, caller: &Caller, job: &NewJob, terms: &BulkTerms) 
 /// [`Error::Missing`], also for a job of a tenant that the key may not touch.
 pub(crate) fn get(db: &Db, grant: &Grant, job: &JobRef) -> Result<Action> {
     db.read(|conn| {
-        let found = reached(query::get(conn, None, job)?, grant)?;
+        let found = reached(query::find(conn, None, job, true)?, grant)?;
         the_only(query::bulk_actions(conn, vec![found])?)
     })
 }
@@ -58,8 +58,7 @@ pub(crate) fn get(db: &Db, grant: &Grant, job: &JobRef) -> Result<Action> {
 /// # Errors
 /// As [`get`].
 pub(crate) fn tenant_of(db: &Db, grant: &Grant, job: &JobRef) -> Result<i32> {
-    let found = db.read(|conn| query::get(conn, None, job))?;
-    Ok(reached(found, grant)?.tenant)
+    db.read(|conn| Ok(reached(query::find(conn, None, job, true)?, grant)?.tenant))
 }
 
 /// A page of the jobs of every tenant that the key may touch, newest first, and how many there are; counting stops at
@@ -89,17 +88,16 @@ pub(crate) fn page(
             return Ok((Vec::new(), count.jobs));
         }
         let jobs = query::page(conn, &filter, offset, limit)?;
-        // Never less than what was seen.
-        let seen = offset.saturating_add(i64::try_from(jobs.len()).unwrap_or(i64::MAX));
+        let total = count.with_page(offset, jobs.len(), limit);
         let actions = query::bulk_actions(conn, jobs)?;
         let actions = actions.into_iter().map(Action::from).collect();
-        Ok((actions, count.jobs.max(seen)))
+        Ok((actions, total))
     })
 }
 
 /// The job, if the key may touch it.
 fn reached(job: Job, grant: &Grant) -> Result<Job> {
-    if grant.may_touch(job.tenant) && !job.is_gone() {
+    if grant.may_touch(job.tenant) {
         return Ok(job);
     }
     Err(Error::missing(format!("job {}", job.id)))

@@ -16,7 +16,7 @@ pub(crate) struct Caller {
 
 impl Caller {
     /// Whether jobs whose content was deleted are no more for the caller's interface, where such a deletion means that; see
-    /// [`belay_core::model::Job::is_gone`].
+    /// [`belay_core::query::is_gone`].
     pub(crate) fn forgets(&self) -> bool {
         match self.via {
             Via::Sql | Via::Native | Via::Cli | Via::Daemon | Via::Worker => false,

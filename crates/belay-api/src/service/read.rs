@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use belay_core::id::JobRef;
 use belay_core::model::{EventRow, Job, OutputView, ProgressView};
 use belay_core::query::{self, JobFilter};
-use belay_core::{Db, Error, JobState, Result};
+use belay_core::{Db, JobState, Result};
 
 use super::Caller;
 
@@ -19,21 +19,13 @@ pub(crate) struct Seen {
     pub(crate) progress: Option<ProgressView>,
 }
 
-/// The job, unless it is gone from the caller's interface.
-fn there(caller: &Caller, job: Job) -> Result<Job> {
-    if job.is_gone() && caller.forgets() {
-        return Err(Error::missing(format!("job {}", job.id)));
-    }
-    Ok(job)
-}
-
 /// A job of the caller's tenant.
 ///
 /// # Errors
 /// [`belay_core::Error::Missing`], and those of the database.
 pub(crate) fn get(db: &Db, caller: &Caller, job: &JobRef) -> Result<Seen> {
     db.read(|conn| {
-        let job = there(caller, query::get(conn, Some(caller.tenant), job)?)?;
+        let job = query::find(conn, Some(caller.tenant), job, caller.forgets())?;
         let progress = match job.started_at {
             Some(_) => query::progress(conn, job.id)?,
             None => None,
@@ -55,7 +47,7 @@ pub(crate) fn exists(db: &Db, caller: &Caller, job: &JobRef) -> Result<()> {
 /// # Errors
 /// As [`get`].
 pub(crate) fn state(db: &Db, caller: &Caller, job: &JobRef) -> Result<JobState> {
-    db.read(|conn| Ok(there(caller, query::get(conn, Some(caller.tenant), job)?)?.state))
+    db.read(|conn| Ok(query::find(conn, Some(caller.tenant), job, caller.forgets())?.state))
 }
 
 /// A page of jobs of the caller's tenant, newest first, and whether there may be more; the filter's own tenant does not matter.
@@ -114,9 +106,8 @@ pub(crate) fn page(
             return Ok((Vec::new(), count.jobs));
         }
         let jobs = query::page(conn, &filter, offset, limit)?;
-        // Never less than what was seen.
-        let seen = offset.saturating_add(jobs.len() as i64);
-        Ok((jobs, count.jobs.max(seen)))
+        let total = count.with_page(offset, jobs.len(), limit);
+        Ok((jobs, total))
     })
 }
 
@@ -143,7 +134,7 @@ pub(crate) fn timeline(db: &Db, caller: &Caller, job: &JobRef) -> Result<(i64, V
 /// As [`get`].
 pub(crate) fn with_life(db: &Db, caller: &Caller, job: &JobRef) -> Result<(Job, Vec<EventRow>)> {
     db.read(|conn| {
-        let job = there(caller, query::get(conn, Some(caller.tenant), job)?)?;
+        let job = query::find(conn, Some(caller.tenant), job, caller.forgets())?;
         let events = query::timeline(conn, &job)?;
         Ok((job, events))
     })
@@ -155,7 +146,7 @@ pub(crate) fn with_life(db: &Db, caller: &Caller, job: &JobRef) -> Result<(Job, 
 /// As [`get`].
 pub(crate) fn outputs(db: &Db, caller: &Caller, job: &JobRef) -> Result<(i64, Vec<OutputView>)> {
     db.read(|conn| {
-        let job = there(caller, query::get(conn, Some(caller.tenant), job)?)?;
+        let job = query::find(conn, Some(caller.tenant), job, caller.forgets())?;
         Ok((job.id, query::outputs(conn, job.id)?))
     })
 }

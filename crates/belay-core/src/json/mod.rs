@@ -49,22 +49,38 @@ pub fn check(text: &str) -> Result<(), JsonError> {
 /// # Errors
 /// Says what is wrong and where.
 pub fn check_within(text: &str, max_depth: usize) -> Result<(), JsonError> {
+    walk(text, max_depth, true)?;
+    numbers::check(text).map_err(JsonError::Malformed)
+}
+
+/// Checks a text that is read and not kept: one JSON value, at most `max_depth` deep, without repeated member names in the
+/// outermost object. What the database could not hold may stand in members that nobody reads.
+///
+/// # Errors
+/// Says what is wrong and where.
+pub fn check_shape(text: &str, max_depth: usize) -> Result<(), JsonError> {
+    walk(text, max_depth, false)
+}
+
+fn walk(text: &str, max_depth: usize, kept: bool) -> Result<(), JsonError> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let malformed = |e: serde_json::Error| JsonError::Malformed(e.to_string());
     Value {
         depth: 0,
         max_depth,
+        kept,
     }
     .deserialize(&mut reader)
     .map_err(malformed)?;
-    reader.end().map_err(malformed)?;
-    numbers::check(text).map_err(JsonError::Malformed)
+    reader.end().map_err(malformed)
 }
 
 #[derive(Clone, Copy)]
 struct Value {
     depth: usize,
     max_depth: usize,
+    /// Whether the database has to hold it.
+    kept: bool,
 }
 
 impl Value {
@@ -116,7 +132,7 @@ impl<'de> Visitor<'de> for Value {
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
-        if text.contains('\0') {
+        if self.kept && text.contains('\0') {
             return Err(E::custom(
                 "a string holds the character NUL (\\u0000), which the database cannot store",
             ));
@@ -136,7 +152,9 @@ impl<'de> Visitor<'de> for Value {
         while let Some(name) = members.next_key::<String>()? {
             self.visit_str(&name)?;
             members.next_value_seed(inner)?;
-            if let Some(twice) = names.replace(name) {
+            if (self.kept || self.depth == 0)
+                && let Some(twice) = names.replace(name)
+            {
                 return Err(A::Error::custom(format_args!(
                     "the member {twice:?} stands twice"
                 )));
@@ -166,6 +184,22 @@ mod tests {
         }
         let deep = format!("{}{}", "[".repeat(MAX_DEPTH), "]".repeat(MAX_DEPTH));
         assert_eq!(check_payload(&deep), Ok(()));
+    }
+
+    #[test]
+    fn what_nobody_keeps_need_not_be_storable() {
+        for text in [
+            r#"{"note":"\u0000"}"#,
+            r#"{"x":{"a":1,"a":2}}"#,
+            r#"[{"a":1,"a":2}]"#,
+            "[1e-17000]",
+        ] {
+            assert!(check(text).is_err(), "{text}");
+            assert_eq!(check_shape(text, MAX_DEPTH), Ok(()), "{text}");
+        }
+        for text in [r#"{"a":1,"a":2}"#, "{", "{} {}", "[[]]"] {
+            assert!(check_shape(text, 1).is_err(), "{text}");
+        }
     }
 
     #[test]

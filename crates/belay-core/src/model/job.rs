@@ -120,12 +120,6 @@ impl Job {
         id::key(self.id, self.created_at)
     }
 
-    /// Whether it is gone from every compatibility interface: an ingest job that was deleted, of which only the history stays.
-    #[must_use]
-    pub fn is_gone(&self) -> bool {
-        self.kind == "ingest" && self.data_deleted
-    }
-
     /// The accepted cancel, if there was one.
     #[must_use]
     pub fn cancel(&self) -> Option<CancelMark> {
@@ -147,6 +141,6 @@ impl Job {
     /// The same of a finished job `j`.
     pub(crate) const DONE: &'static str = "j.id, j.tenant, j.kind, j.queue, j.priority, j.state, j.attempt, j.max_attempts, j.fence, j.worker,
         j.payload::text as payload, j.last_error, j.timeout_s, j.unique_key, j.retry_of, j.created_by, j.created_via, j.created_at, j.run_at,
-        j.started_at, j.claimed_at, j.finished_at, j.data_deleted_at is not null as data_deleted, j.cancel_at, j.cancel_actor, j.cancel_reason,
-        j.cancel_via, j.cancel_rung::text as cancel_rung";
+        j.started_at, j.claimed_at, j.finished_at, j.data_deleted_at is not null as data_deleted,
+        j.cancel_at, j.cancel_actor, j.cancel_reason, j.cancel_via, j.cancel_rung::text as cancel_rung";
 }

@@ -21,7 +21,8 @@ pub fn expire_ingest(conn: &mut PgConnection, age: Duration, limit: i64) -> Resu
     let old = stmt::<BigInt>(
         "-- expire_ingest
          select id from belay.job
-         where kind = 'ingest' and state in ('open', 'scheduled', 'queued') and greatest(created_at, run_at) < now() - $1 * interval '1 s'
+         where kind = 'ingest' and state in ('open', 'scheduled', 'queued') 
+           and case when state = 'open' then created_at else greatest(created_at, run_at) end < now() - $1 * interval '1 s'
          order by id limit $2 for update skip locked",
     )
     .bind::<Double, _>(age.as_secs_f64())

@@ -50,34 +50,37 @@ impl Order {
     }
 }
 
-/// The latest change of an unfinished job `j`. Claims are columns, a start that was put off begins at its time, and everything
-/// else is on record.
+/// The latest change of an unfinished job `j`. Claims are columns, a start that was put off begins at its time (the time for
+/// which an open job is planned is no change), and everything else is on record.
 const LIVE_MODIFIED: &str =
-    "greatest(j.created_at, j.claimed_at, case when j.state <> 'scheduled' then j.run_at end,
+    "greatest(j.created_at, j.claimed_at, case when j.state not in ('open', 'scheduled') then j.run_at end,
     (select max(e.at) from belay.job_event e where e.job = j.id))";
 /// Nothing changes after the end.
 const DONE_MODIFIED: &str = "j.finished_at";
 
-/// Reads a job of a tenant, of whatever kind. One whose data was deleted is not there.
+/// Reads a job of a tenant, of whatever kind. One that is gone ([`super::is_gone`]) is not there.
 ///
 /// # Errors
-/// [`Error::Missing`] when there is no such job in that tenant, the spelling belongs to another time, or its data was deleted.
+/// [`Error::Missing`] when there is no such job in that tenant, the spelling belongs to another time, or it is gone.
 pub fn get(conn: &mut PgConnection, tenant: i32, job: &JobRef) -> Result<IngestJob> {
     let text = format!(
         "-- get_ingest_job
          select {live}, {LIVE_MODIFIED} as modified_at, now() as read_at from belay.job j where j.id = $1 and j.tenant = $2
          union all
-         select {done}, {DONE_MODIFIED}, now() from belay.job_done j where j.id = $1 and j.tenant = $2 and j.data_deleted_at is null",
+         select {done}, {DONE_MODIFIED}, now() from belay.job_done j where j.id = $1 and j.tenant = $2",
         live = Job::LIVE,
         done = Job::DONE,
     );
-    diesel::sql_query(text)
+    let found = diesel::sql_query(text)
         .bind::<BigInt, _>(job.id)
         .bind::<Integer, _>(tenant)
         .get_result::<IngestJob>(conn)
         .optional()?
-        .filter(|found| job.matches(found.job.created_at))
-        .ok_or_else(|| Error::missing(format!("job {job}")))
+        .filter(|found| job.matches(found.job.created_at));
+    match found {
+        Some(found) if !super::is_gone(conn, &found.job)? => Ok(found),
+        _ => Err(Error::missing(format!("job {job}"))),
+    }
 }
 
 /// A page of the ingest jobs of a tenant: up to `limit` (1 to [`MAX_PAGE`]) after the first `offset`. `states` empty: all.

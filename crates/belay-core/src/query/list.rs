@@ -39,7 +39,7 @@ pub struct JobFilter {
     pub with_data: bool,
     /// Does not read the payloads: each is answered as `{}`.
     pub without_payload: bool,
-    /// Leaves out jobs that are gone from every compatibility interface; see [`Job::is_gone`].
+    /// Leaves out jobs that are gone from every compatibility interface; see [`super::is_gone`].
     pub not_gone: bool,
 }
 
@@ -50,6 +50,18 @@ pub struct Count {
     pub jobs: i64,
     /// Whether there are more.
     pub capped: bool,
+}
+
+impl Count {
+    /// The count as it can be said beside a page of `jobs` jobs after the first `offset`: never less than what was seen, and more
+    /// than that when counting stopped and the page is full, so that whoever follows the pages does not stop there.
+    #[must_use]
+    pub fn with_page(self, offset: i64, jobs: usize, limit: i64) -> i64 {
+        let jobs = i64::try_from(jobs).unwrap_or(i64::MAX);
+        let more = self.capped && jobs >= limit;
+        let seen = offset.saturating_add(jobs).saturating_add(i64::from(more));
+        self.jobs.max(seen)
+    }
 }
 
 /// Payloads on a page together, in bytes of JSON; a page ends before it would have more.
@@ -231,10 +243,30 @@ fn parts(filter: &JobFilter, select: impl Fn(&str) -> String) -> Vec<String> {
             " and ($8 or true)"
         });
         if terminal && filter.not_gone {
-            sql.push_str(" and (j.kind <> 'ingest' or j.data_deleted_at is null)");
+            sql.push_str(&format!(" and not {}", super::marks::GONE));
         }
         sql.push_str(" order by j.id desc limit $9)");
         parts.push(sql);
     }
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Count;
+
+    #[test]
+    fn where_counting_stopped_a_full_page_is_not_the_last() {
+        let exact = |jobs| Count {
+            jobs,
+            capped: false,
+        };
+        let capped = |jobs| Count { jobs, capped: true };
+        assert_eq!(exact(30).with_page(20, 10, 10), 30);
+        assert_eq!(exact(29).with_page(20, 10, 10), 30, "one came meanwhile");
+        assert_eq!(capped(100).with_page(20, 10, 10), 100);
+        assert_eq!(capped(100).with_page(90, 10, 10), 101);
+        assert_eq!(capped(100).with_page(200, 10, 10), 211);
+        assert_eq!(capped(100).with_page(210, 7, 10), 217);
+    }
 }

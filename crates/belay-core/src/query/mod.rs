@@ -19,7 +19,7 @@ pub use bulk::{bulk_actions, count_bulk, preview_bulk};
 pub use job::{get, resolve};
 pub use key::{find_key, keys};
 pub use list::{Count, JobFilter, Listed, MAX_OFFSET_PAGE, MAX_PAGE, count, list, page};
-pub use marks::{cancel_marks, gone};
+pub use marks::{cancel_marks, find, gone, is_gone};
 pub use output::{outputs, progress, progress_of};
 pub use overview::{
     JobCounts, database_ages, find_tenant, is_english, is_kind, kinds, message_language, now,

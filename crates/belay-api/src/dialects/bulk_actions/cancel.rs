@@ -21,7 +21,12 @@ fn reason(members: &mut Members<'_>) -> Result<Option<String>, Fault> {
     let text = members
         .raw("reason")
         .and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
-    Ok(text.map(|text| text.chars().take(MAX_REASON).collect()))
+    Ok(text.map(|text| {
+        text.replace('\0', "\u{fffd}")
+            .chars()
+            .take(MAX_REASON)
+            .collect()
+    }))
 }
 
 /// Cancel a bulk action

@@ -50,6 +50,7 @@ pub(super) struct BulkActionRequest {
 
 impl BulkActionRequest {
     fn take(members: &mut Members<'_>) -> Result<Self, Fault> {
+        members.storable()?;
         let criteria = members.raw("criteria").filter(|raw| raw.get() != "null");
         if let Some(other) = criteria.filter(|raw| !raw.get().starts_with('{')) {
             let shown = shorten(other.get());

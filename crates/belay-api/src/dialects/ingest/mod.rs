@@ -71,6 +71,14 @@ pub(super) fn areas() -> Vec<Area> {
             resources: vec![Resource::new("/token", vec![token::verb()])],
             whole: false,
         },
+        // Whatever else lies there is unknown in the words of this dialect.
+        Area {
+            dialect: Dialect::Ingest,
+            face: &FACE,
+            base: "/services/a360",
+            resources: Vec::new(),
+            whole: true,
+        },
     ]
 }
 

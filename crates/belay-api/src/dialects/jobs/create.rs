@@ -66,6 +66,7 @@ struct Asked {
 
 impl Asked {
     fn take(members: &mut Members<'_>) -> Result<Self, Fault> {
+        members.storable()?;
         let mut errors = Errors::default();
         let kind = errors.keep(members.text("kind")).flatten();
         let payload = errors.keep(payload(members)).flatten();

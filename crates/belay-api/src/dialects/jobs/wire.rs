@@ -1,5 +1,6 @@
 //! The shape of a job.
 
+use belay_core::JobState;
 use belay_core::model::Job as Stored;
 use serde::Serialize;
 use serde_json::Value;
@@ -48,13 +49,27 @@ impl Job {
             description: text("description"),
             status: word(job.state),
             created_at: Time(job.created_at),
-            // A job for which nobody named a time may run from the moment it was made.
-            planned_start_at: (job.run_at != job.created_at).then_some(Time(job.run_at)),
+            planned_start_at: planned(job).then_some(Time(job.run_at)),
             started_at: job.started_at.map(Time),
             ended_at: job.finished_at.map(Time),
             cancellation_reason: job.cancel().and_then(|mark| mark.reason),
         }
     }
+}
+
+/// Whether somebody named the time from which it may run. Otherwise that is the moment it was made, and after an attempt the
+/// time of the next one.
+fn planned(job: &Stored) -> bool {
+    let first = match job.state {
+        JobState::Open | JobState::Scheduled | JobState::Queued => job.fence == 0,
+        JobState::Running
+        | JobState::Suspended
+        | JobState::Cancelling
+        | JobState::Cancelled
+        | JobState::Completed
+        | JobState::Failed => job.fence <= 1,
+    };
+    first && job.run_at != job.created_at
 }
 
 /// The number of a job that was made.

@@ -38,6 +38,7 @@ pub(super) struct CreateRequest {
 
 impl CreateRequest {
     fn take(members: &mut Members<'_>) -> Result<Self, Fault> {
+        members.storable()?;
         let run_at = members.time_to_keep("runAt")?;
         let payload = members.rest();
         let kind = members.needed_text("type")?;

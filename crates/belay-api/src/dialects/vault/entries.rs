@@ -43,11 +43,12 @@ impl Entry {
 
     fn of_json(element: &RawValue) -> Self {
         let members: Option<BTreeMap<String, &RawValue>> = serde_json::from_str(element.get()).ok();
-        if members.is_some() && serde_json::from_str::<OneId<'_>>(element.get()).is_err() {
-            // Which of the two was meant is not to be guessed.
-            return Self::Invalid(element.get().to_owned());
-        }
+        let twice = members.is_some() && serde_json::from_str::<OneId<'_>>(element.get()).is_err();
         match members.and_then(|members| members.get("job_id").map(|value| value.get())) {
+            // Which of the two was meant is not to be guessed.
+            Some(text) if twice => {
+                Self::Invalid(serde_json::from_str(text).unwrap_or_else(|_| text.to_owned()))
+            }
             None | Some("null") => Self::Missing,
             Some(text) if text.starts_with('"') => match serde_json::from_str::<String>(text) {
                 Ok(text) => Self::of_text(&text),

@@ -127,6 +127,13 @@ fn any_object_or_nothing_is_a_body() {
         (r#"{"reason":null}"#, None, None),
         ("\u{feff}{\"reason\":\"bom\"}", None, Some("bom".to_owned())),
         (&long, None, Some("é".repeat(1000))),
+        // What nobody reads does no harm, and what cannot be kept keeps no job from being stopped.
+        (r#"{"note":"\u0000","n":{"a":1,"a":2}}"#, None, None),
+        (
+            r#"{"reason":"a\u0000b"}"#,
+            None,
+            Some("a\u{fffd}b".to_owned()),
+        ),
     ] {
         let id = make(&world, JobState::Queued);
         let uid = uid(&world, id);

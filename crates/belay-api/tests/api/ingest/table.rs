@@ -5,10 +5,15 @@ use belay_core::ops::Verdict;
 use serde_json::Value;
 
 use super::{JOBS, fault};
-use crate::support::World;
+use crate::support::{Reply, World};
 
 const CLOSE: &str = "UploadComplete";
 const ABORT: &str = "Aborted";
+
+/// Sends a request through the interface `jobs`.
+fn as_customer(world: &World, method: &str, path: &str, body: &Value) -> Reply {
+    world.send_with(&world.admin, method, path, &[("Customer-Id", "1")], body)
+}
 
 /// State, the two answers (a word with 200, or 409), and whether uploaded data is left after the abort.
 #[test]
@@ -84,6 +89,60 @@ fn an_abort_of_a_running_job_tells_its_worker_and_nothing_brings_it_back() {
     assert_eq!(native["state"], "cancelled");
     assert_eq!(native["cancel"]["interface"], "ingest");
     assert_eq!(world.wish(&id, ABORT).status, 200);
+}
+
+#[test]
+fn a_time_for_which_an_open_job_is_planned_is_no_change_of_its_state() {
+    let world = World::new();
+    let (id, _) = world.ingest_in(JobState::Open);
+    let path = format!("{JOBS}/{id}");
+    let number = world.get(&format!("/belay/v1/jobs/{id}")).json()["id"].clone();
+    let later = serde_json::json!({"plannedStartAt": "2999-12-24T18:00:00.000Z"});
+    let planned = as_customer(
+        &world,
+        "PUT",
+        &format!("/v1/jobs/{number}/schedule"),
+        &later,
+    );
+    assert_eq!(planned.status, 204, "{}", planned.text());
+    let stamp = |body: Value| body["systemModstamp"].as_str().unwrap().to_owned();
+    let before = stamp(world.get(&path).json());
+    assert!(before.as_str() < "2999", "{before}");
+    assert_eq!(world.wish(&id, CLOSE).status, 200);
+    assert!(before < stamp(world.get(&path).json()));
+}
+
+#[test]
+fn a_job_of_any_kind_that_is_deleted_here_is_gone_and_one_that_lost_its_data_elsewhere_is_not() {
+    let world = World::new();
+    for (through, status, left) in [("ingest", 204, 404), ("native", 204, 200)] {
+        let job = world.make(JobState::Completed);
+        let job = world.seen(job.id);
+        let paths = [
+            format!("{JOBS}/{}", job.uid()),
+            format!("/api/actions/bulk/jobs/{}", job.uid()),
+        ];
+        for path in &paths {
+            assert_eq!(world.get(path).status, 200, "{path}");
+        }
+        let customer = format!("/v1/jobs/{}", job.id);
+        let customer = || as_customer(&world, "GET", &customer, &Value::Null).status;
+        assert_eq!(customer(), 200);
+        let data = format!("/belay/v1/jobs/{}/data", job.id);
+        let path = if through == "ingest" {
+            &paths[0]
+        } else {
+            &data
+        };
+        let deleted = world.send("DELETE", path, &Value::Null);
+        assert_eq!(deleted.status, status, "{}", deleted.text());
+        for path in &paths {
+            assert_eq!(world.get(path).status, left, "{through} {path}");
+        }
+        assert_eq!(customer(), left, "{through}");
+        let native = world.get(&format!("/belay/v1/jobs/{}", job.id));
+        assert_eq!(native.status, 200, "operators still see it");
+    }
 }
 
 #[test]

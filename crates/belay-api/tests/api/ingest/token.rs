@@ -99,3 +99,15 @@ fn everything_else_is_an_invalid_grant() {
     fault(&reply, 405, "METHOD_NOT_ALLOWED");
     assert_eq!(reply.header("allow"), Some("POST"));
 }
+
+#[test]
+fn whatever_lies_beside_the_token_is_unknown_in_the_words_of_the_dialect() {
+    let world = World::new();
+    for path in [
+        "/services/a360/token/x",
+        "/services/a360",
+        "/services/a360/x",
+    ] {
+        super::fault(&world.get(path), 404, "NOT_FOUND");
+    }
+}

@@ -209,7 +209,6 @@ fn bodies_that_are_refused_change_nothing() {
         b"\"x\"",
         b"{",
         b"{} x",
-        b"{\"reason\": \"\\u0000\"}",
         b"{\"reason\": \"a\", \"reason\": \"b\"}",
     ] {
         problem(&send("application/json", body), 400, &path);
@@ -219,6 +218,7 @@ fn bodies_that_are_refused_change_nothing() {
         r#"{"reason": ""}"#,
         r#"{"reason": " \n "}"#,
         r#"{"reason": 7}"#,
+        r#"{"reason": "\u0000"}"#,
         r#"{"reason": ["x"]}"#,
         &long,
     ] {

@@ -61,6 +61,13 @@ fn each_state_allows_what_it_can() {
 }
 
 #[test]
+fn the_time_of_another_attempt_is_no_plan() {
+    let world = World::new();
+    let again = world.queued_again();
+    assert_eq!(world.shown(again)["plannedStartAt"], Value::Null);
+}
+
+#[test]
 fn who_planned_it_is_on_record() {
     let world = World::new();
     let id = world.make(JobState::Scheduled).id;

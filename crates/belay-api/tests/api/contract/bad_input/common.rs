@@ -63,6 +63,14 @@ fn operations(here: &Here) -> Vec<(&'static str, Ask, &'static str)> {
     ]
 }
 
+/// Whether the whole body is kept with the job. Of others only the members that are known count, so what else is in them does
+/// no harm.
+fn is_kept(members: &str) -> bool {
+    ["\"type\"", "\"typeId\"", "\"action_type\""]
+        .iter()
+        .any(|first| members.starts_with(first))
+}
+
 /// Ways to spoil it.
 fn spoilt(members: &str) -> Vec<Vec<u8>> {
     let first = members.split(',').next().unwrap();
@@ -79,12 +87,9 @@ fn spoilt(members: &str) -> Vec<Vec<u8>> {
         "null".into(),
         "7".into(),
         "\"{}\"".into(),
-        // Twice the same member, at the top and below.
+        // Twice the same member.
         format!("{{{members},{first}}}"),
-        format!("{{{members},\"x\":{{\"a\":1,\"a\":1}}}}"),
-        // Nothing that could be kept.
-        format!("{{{members},\"x\":\"\\u0000\"}}"),
-        format!("{{{members},\"\\u0000\":1}}"),
+        // Nothing that is text.
         format!("{{{members},\"x\":\"\\ud800\"}}"),
         format!("{{{members},\"x\":\"\\udc00\\ud800\"}}"),
         format!("{{{members},\"x\":{deep}}}"),
@@ -98,7 +103,15 @@ fn spoilt(members: &str) -> Vec<Vec<u8>> {
         format!("{{{members} /* why */}}"),
         members.replace("\":", "=").replace(['"', ','], "&"),
     ];
-    let mut all: Vec<Vec<u8>> = texts.into_iter().map(String::into_bytes).collect();
+    let mut all: Vec<String> = texts.into();
+    if is_kept(members) {
+        all.extend([
+            format!("{{{members},\"x\":{{\"a\":1,\"a\":1}}}}"),
+            format!("{{{members},\"x\":\"\\u0000\"}}"),
+            format!("{{{members},\"\\u0000\":1}}"),
+        ]);
+    }
+    let mut all: Vec<Vec<u8>> = all.into_iter().map(String::into_bytes).collect();
     let utf16 = format!("{{{members}}}")
         .encode_utf16()
         .flat_map(u16::to_le_bytes)
