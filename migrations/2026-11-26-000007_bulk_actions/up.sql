@@ -27,7 +27,8 @@ comment on column belay.bulk_action.total is 'Jobs that matched at the first sta
 
 -- Known from the beginning, so that they can be enqueued before a worker has registered them. A restart or a lost lease is no
 -- reason to give up, hence the attempts.
-insert into belay.kind (name, executor, max_attempts, can_suspend) values ('cancel_jobs', 'builtin', 100, true), ('retry_jobs', 'builtin', 100, true);
+insert into belay.kind (name, executor, max_attempts, can_suspend) values ('cancel_jobs', 'builtin', 100, true), ('retry_jobs', 'builtin', 100, true)
+on conflict (name) do update set executor = excluded.executor, max_attempts = excluded.max_attempts, can_suspend = excluded.can_suspend;
 
 -- Whether a walk may act: go, held (suspended: wait), or gone (cancelled, or this attempt does not hold the job any more).
 create function belay.bulk_standing(p_state belay.job_state, p_same_attempt boolean) returns text
@@ -182,7 +183,8 @@ begin
 end $$;
 
 -- The next step of `retry_jobs`, one transaction, as above. The targets have finished, so their rows stand in another table: the
--- own row is locked first, then theirs in ascending id order. New jobs are made in the order of their unique keys, as
+-- own row is locked first, then theirs in ascending id order. Bulk actions are never retried: one that repeats others, and those
+-- again others, would never end, and one that was stopped would come back. New jobs are made in the order of their unique keys, as
 -- everybody does who makes several at once, so that two of them cannot deadlock over keys.
 create function belay.op_bulk_retry_step(p_job bigint, p_fence integer, p_worker bigint, p_queue text, p_kind text, p_states belay.job_state[],
   p_created_from timestamptz, p_created_before timestamptz, p_chunk integer, p_window integer,
@@ -227,6 +229,7 @@ begin
     if rare then
       open batch no scroll for
         select d.id, d.finished_at, d.data_deleted_at is null and d.finished_at <= b.begun_at
+               and d.kind not in ('cancel_jobs', 'retry_jobs')
                and (p_queue is null or d.queue = p_queue) and (p_kind is null or d.kind = p_kind)
                and (p_created_from is null or d.created_at >= p_created_from) and (p_created_before is null or d.created_at < p_created_before) as fits
         from belay.job_done d where d.tenant = own.tenant and d.state = p_states[1] and d.state <> 'completed' and d.id > b.walk_id and d.id <= b.last_id
@@ -234,6 +237,7 @@ begin
     else
       open batch no scroll for
         select d.id, d.finished_at, d.state = any (p_states) and d.data_deleted_at is null and d.finished_at <= b.begun_at
+               and d.kind not in ('cancel_jobs', 'retry_jobs')
                and (p_queue is null or d.queue = p_queue) and (p_kind is null or d.kind = p_kind)
                and (p_created_from is null or d.created_at >= p_created_from) and (p_created_before is null or d.created_at < p_created_before) as fits
         from belay.job_done d where d.tenant = own.tenant and d.id > b.walk_id and d.id <= b.last_id

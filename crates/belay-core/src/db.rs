@@ -93,8 +93,13 @@ impl Role {
                 ("jit", "off"),
                 ("work_mem", "64MB"),
                 ("statement_timeout", "0"),
-                ("lock_timeout", "60000"),
-                ("idle_in_transaction_session_timeout", "300000"),
+                ("lock_timeout", "15000"),
+                // A load whose daemon is frozen, or cut off, must not keep its rows from the next attempt.
+                ("idle_in_transaction_session_timeout", "60000"),
+                ("tcp_keepalives_idle", "10"),
+                ("tcp_keepalives_interval", "5"),
+                ("tcp_keepalives_count", "3"),
+                ("tcp_user_timeout", "25000"),
                 ("timezone", "UTC"),
             ],
         }

@@ -127,6 +127,8 @@ pub(crate) fn force(
 ) -> Result<Cancelled> {
     let (tenant, actor) = (Some(caller.tenant), caller.actor());
     db.tx(|conn| {
+        // Uploaded data goes with it, and there may be a lot of it.
+        ops::allow_minutes(conn)?;
         let forced = query::resolve(conn, tenant, &job)
             .and_then(|id| ops::force_cancel(conn, tenant, id, &actor, reason));
         let mut cancelled = Cancelled::missing(job.id);

@@ -1,48 +1,63 @@
 //! Expire: ingest jobs that nobody closed, or that nobody ran, are aborted after a while.
 //!
-//! Locks the rows in ascending id order with SKIP LOCKED, so it waits for nobody, and cancels the locked rows in a second step,
-//! which deletes their data in the same transaction. A job that was claimed meanwhile is refused by the limit of that cancel.
+//! One job after the other, each in a transaction of its own: the row is locked with SKIP LOCKED, so nobody is waited for, and
+//! cancelled in a second step, which deletes its data in the same transaction. A job that was claimed meanwhile is refused by the
+//! limit of that cancel.
 
 use std::time::Duration;
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Double};
 
-use super::{Actor, CancelLimit, Via, cancel_many};
+use super::{Actor, CancelLimit, Via, allow_minutes, cancel_one};
 use crate::error::Result;
-use crate::stmt::stmt;
 
-/// Aborts up to `limit` (at most [`super::MAX_CANCEL`]) ingest jobs that have been open, or waiting to be run, for longer than
-/// `age`. Answers how many; call again at once when it answers `limit`.
+/// What has been open, or waiting to be run, for longer than `$1` seconds. A time for which an open job is planned does not make it
+/// younger: nobody closed it.
+const IS_OLD: &str = "kind = 'ingest' and state in ('open', 'scheduled', 'queued')
+           and case when state = 'open' then created_at else greatest(created_at, run_at) end < now() - $1 * interval '1 s'";
+
+#[derive(QueryableByName)]
+struct Old {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+}
+
+/// Numbers of ingest jobs that have been open, or waiting to be run, for longer than `age`: up to `limit`, the lowest first.
 ///
 /// # Errors
 /// Those of the database.
-pub fn expire_ingest(conn: &mut PgConnection, age: Duration, limit: i64) -> Result<usize> {
-    let old = stmt::<BigInt>(
-        "-- expire_ingest
-         select id from belay.job
-         where kind = 'ingest' and state in ('open', 'scheduled', 'queued') 
-           and case when state = 'open' then created_at else greatest(created_at, run_at) end < now() - $1 * interval '1 s'
-         order by id limit $2 for update skip locked",
-    )
-    .bind::<Double, _>(age.as_secs_f64())
-    .bind::<BigInt, _>(limit)
-    .load::<i64>(conn)?;
-    if old.is_empty() {
-        return Ok(0);
-    }
+pub fn old_ingest(conn: &mut PgConnection, age: Duration, limit: i64) -> Result<Vec<i64>> {
+    let text =
+        format!("-- old_ingest\n select id from belay.job where {IS_OLD} order by id limit $2");
+    let old: Vec<Old> = diesel::sql_query(text)
+        .bind::<Double, _>(age.as_secs_f64())
+        .bind::<BigInt, _>(limit)
+        .load(conn)?;
+    Ok(old.into_iter().map(|old| old.id).collect())
+}
+
+/// Aborts one such job, unless it is none any more or somebody else has it locked. Answers whether it was aborted. May take minutes
+/// when gigabytes were uploaded.
+///
+/// # Errors
+/// Those of the database.
+pub fn expire_ingest(conn: &mut PgConnection, age: Duration, id: i64) -> Result<bool> {
+    let text = format!(
+        "-- expire_ingest\n select id from belay.job where id = $2 and {IS_OLD} for update skip locked"
+    );
+    let old: Option<Old> = diesel::sql_query(text)
+        .bind::<Double, _>(age.as_secs_f64())
+        .bind::<BigInt, _>(id)
+        .get_result(conn)
+        .optional()?;
+    let Some(old) = old else {
+        return Ok(false);
+    };
+    allow_minutes(conn)?;
     let actor = Actor::new("daemon", Via::Daemon);
     let reason = format!("neither closed nor run within {} s", age.as_secs());
-    let answers = cancel_many(
-        conn,
-        None,
-        &old,
-        &actor,
-        Some(&reason),
-        CancelLimit::Waiting,
-    )?;
-    Ok(answers
-        .iter()
-        .filter(|answer| answer.outcome.is_accepted())
-        .count())
+    let limit = CancelLimit::Waiting;
+    let answer = cancel_one(conn, None, old.id, &actor, Some(&reason), limit)?;
+    Ok(answer.outcome.is_accepted())
 }

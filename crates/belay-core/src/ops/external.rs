@@ -2,7 +2,7 @@
 //!
 //! Such a program holds no connection and sends no heartbeats. So each start gives the job to a worker row of its own, whose
 //! lease is as long as a lease can be; without a report within it the ordinary rescue takes the job back, and whatever the
-//! program does then carries no weight. Both operations lock the one job and act under the lock, so a claim, a cancel or a
+//! program does then carries no weight, unless it was the same program that started it once more. Both operations lock the one job and act under the lock, so a claim, a cancel or a
 //! rescue that came first wins.
 
 use std::time::Duration;
@@ -18,13 +18,16 @@ use crate::model::EXTERNAL;
 use crate::state::{Event, JobState, next};
 use crate::stmt::stmt;
 
+/// Kinds whose jobs nobody but the daemon can run: what they do, they do in its database.
+const OWN: [&str; 3] = ["cancel_jobs", "ingest", "retry_jobs"];
+
 /// How long an external worker may take: the longest lease there is.
 pub const EXTERNAL_LEASE: Duration = Duration::from_secs(3600);
 
 /// Gives a queued job to an external worker, and answers the number of the worker row that holds it now.
 ///
 /// # Errors
-/// [`Error::Missing`]; [`Error::Refused`] when it is not queued.
+/// [`Error::Missing`]; [`Error::Refused`] when it is not queued, or of a kind that only the daemon can run.
 pub fn start_external(
     conn: &mut PgConnection,
     tenant: Option<i32>,
@@ -37,10 +40,14 @@ pub fn start_external(
     let Some(now) = next(job.state, Event::Claim) else {
         return Err(refused(&job, "started", "only a queued job can be"));
     };
+    if OWN.contains(&job.kind.as_str()) {
+        let why = format!("jobs of the kind {} are run by the daemon itself", job.kind);
+        return Err(refused(&job, "started", &why));
+    }
     let worker = register(
         conn,
         &NewWorker {
-            name: format!("{EXTERNAL}{}", actor.name),
+            name: name_of(actor),
             host: "elsewhere".into(),
             pid: 0,
             version: env!("CARGO_PKG_VERSION").into(),
@@ -81,8 +88,8 @@ pub fn start_external(
 /// whatever the verdict. `comment` goes on record with the report.
 ///
 /// # Errors
-/// [`Error::Missing`]; [`Error::Invalid`] for the comment; [`Error::Refused`] when no external worker holds it, or it is
-/// suspended.
+/// [`Error::Missing`]; [`Error::Invalid`] for the comment; [`Error::Refused`] when no external worker of this actor holds it, or
+/// it is suspended.
 pub fn finish_external(
     conn: &mut PgConnection,
     tenant: Option<i32>,
@@ -96,8 +103,12 @@ pub fn finish_external(
     let Some(job) = lock_one(conn, tenant, id)? else {
         return Err(not_unfinished(conn, tenant, id, wish));
     };
-    let Some((worker, fence)) = external_holder(conn, &job)? else {
-        return Err(refused(&job, wish, "no external worker holds it"));
+    let Some((worker, fence)) = external_holder(conn, &job, actor)? else {
+        return Err(refused(
+            &job,
+            wish,
+            "no external worker of the same name holds it",
+        ));
     };
     let event = Held {
         id,
@@ -121,15 +132,25 @@ pub fn finish_external(
     }
 }
 
-/// The external worker that holds a locked job, and the fence.
-fn external_holder(conn: &mut PgConnection, job: &Locked) -> Result<Option<(i64, i32)>> {
+/// The worker's name. Reports carry no fence, so at least whoever reports must be whoever started: another program that
+/// thinks it still holds the job must not end the work of the one that does.
+fn name_of(actor: &Actor) -> String {
+    format!("{EXTERNAL}{}", actor.name)
+}
+
+/// The external worker of that actor that holds a locked job, and the fence.
+fn external_holder(
+    conn: &mut PgConnection,
+    job: &Locked,
+    actor: &Actor,
+) -> Result<Option<(i64, i32)>> {
     let (worker, fence, external) = stmt::<(Nullable<BigInt>, Integer, Bool)>(
         "-- external_holder
-         select j.worker, j.fence, exists (select from belay.worker w where w.id = j.worker and w.slots = 0 and starts_with(w.name, $2))
+         select j.worker, j.fence, exists (select from belay.worker w where w.id = j.worker and w.slots = 0 and w.name = $2)
          from belay.job j where j.id = $1",
     )
     .bind::<BigInt, _>(job.id)
-    .bind::<Text, _>(EXTERNAL)
+    .bind::<Text, _>(name_of(actor))
     .get_result::<(Option<i64>, i32, bool)>(conn)?;
     Ok(worker.filter(|_| external).map(|worker| (worker, fence)))
 }

@@ -83,7 +83,8 @@ pub fn count_bulk(
     match filter.bulk {
         BulkKind::Cancel => text.push_str("job j where ($7 is null or true)"),
         BulkKind::Retry => text.push_str(
-            "job_done j where j.data_deleted_at is null and ($7 is null or j.finished_at <= $7)",
+            "job_done j where j.data_deleted_at is null and ($7 is null or j.finished_at <= $7)
+               and j.kind not in ('cancel_jobs', 'retry_jobs')",
         ),
     }
     text.push_str(

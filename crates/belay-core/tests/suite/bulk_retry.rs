@@ -3,6 +3,7 @@
 use belay_core::JobState;
 use belay_core::ops::{self, BulkKind, BulkTerms, NewJob, Standing};
 use belay_testkit::TestDb;
+use diesel::Connection;
 
 use crate::common::{
     Bulk, counts, enqueue, enqueue_n, events, fail_all_of_kind, job, make, me, new_job, run, state,
@@ -178,4 +179,41 @@ fn a_selective_filter_looks_at_no_more_than_its_window_in_one_step() {
         assert_eq!(counts(conn, RETRIED), [target]);
         run(conn, "rollback");
     }
+}
+
+#[test]
+fn bulk_actions_are_not_repeated() {
+    let db = TestDb::new();
+    let conn = &mut db.conn();
+    let ids = enqueue_n(conn, &new_job(), 3);
+    fail_all_of_kind(conn, "sleep");
+    // Both would repeat each other for ever, and the second would start again what was stopped.
+    for bulk in [BulkKind::Retry, BulkKind::Cancel] {
+        let before = Bulk::running(conn, bulk, r#"{"kind": "nothing"}"#);
+        conn.transaction(|conn| {
+            ops::cancel_one(
+                conn,
+                None,
+                before.attempt.job,
+                &me(),
+                None,
+                ops::CancelLimit::Any,
+            )
+        })
+        .unwrap();
+        conn.transaction(|conn| ops::force_cancel(conn, None, before.attempt.job, &me(), None))
+            .unwrap();
+        assert_eq!(state(conn, before.attempt.job), JobState::Cancelled);
+    }
+    let filter = r#"{"state": ["failed", "cancelled"]}"#;
+    let counted = belay_core::query::preview_bulk(
+        conn,
+        1,
+        &ops::BulkFilter::parse(BulkKind::Retry, filter).unwrap(),
+        100,
+    );
+    assert_eq!(counted.unwrap(), 3);
+    let bulk = Bulk::running(conn, BulkKind::Retry, filter);
+    assert_eq!(bulk.walk(conn, 10).0, went(3, 3, true));
+    assert_eq!(counts(conn, RETRIED), ids);
 }

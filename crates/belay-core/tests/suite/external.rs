@@ -290,3 +290,47 @@ fn a_report_that_waits_for_a_cancel_ends_as_cancelled() {
     });
     assert_eq!(end.unwrap(), JobState::Cancelled);
 }
+
+#[test]
+fn only_whoever_started_it_reports_on_it() {
+    let db = TestDb::new();
+    let conn = &mut db.conn();
+    let id = enqueue(conn, &new_job());
+    let worker = start(conn, id).unwrap();
+    let other = Actor::new("other", Via::Jobs);
+    let refused = conn
+        .transaction(|conn| {
+            ops::finish_external(conn, Some(TENANT), id, &other, Verdict::Completed, None)
+        })
+        .unwrap_err();
+    assert!(
+        matches!(&refused, Error::Refused { state: Some(JobState::Running), message } if message.contains("of the same name")),
+        "{refused:?}"
+    );
+    // The first one was silent for too long, and another one has it now.
+    let_lease_run_out(conn, worker);
+    ops::mark_dead(conn).unwrap();
+    conn.transaction(|conn| ops::rescue(conn, 100, false))
+        .unwrap();
+    assert_eq!(state(conn, id), JobState::Queued);
+    conn.transaction(|conn| ops::start_external(conn, Some(TENANT), id, &other))
+        .unwrap();
+    finish(conn, id, Verdict::Completed, None).unwrap_err();
+    assert_eq!(state(conn, id), JobState::Running);
+    let ended = conn.transaction(|conn| {
+        ops::finish_external(conn, Some(TENANT), id, &other, Verdict::Completed, None)
+    });
+    assert_eq!(ended.unwrap(), JobState::Completed);
+}
+
+#[test]
+fn what_the_daemon_does_in_its_database_nobody_else_can_do() {
+    let db = TestDb::new();
+    let conn = &mut db.conn();
+    for kind in ["ingest", "cancel_jobs", "retry_jobs"] {
+        let id = enqueue(conn, &ops::NewJob::new(kind));
+        let refused = start(conn, id).unwrap_err().to_string();
+        assert!(refused.contains("run by the daemon itself"), "{refused}");
+        assert_eq!(state(conn, id), JobState::Queued);
+    }
+}

@@ -2,17 +2,14 @@
 
 use std::time::Duration;
 
-use belay_core::Result;
-use belay_core::ops;
+use belay_core::{Error, Result, ops};
 
-use super::uploads::in_batches;
 use super::{Context, Duty};
+use crate::shared::Phase;
 
 const EVERY: Duration = Duration::from_secs(600);
-/// What one transaction aborts at most; each may have gigabytes, whose deletion takes a while.
-const BATCH: i64 = 1;
-/// Most transactions per run.
-const MAX_ROUNDS: usize = 10_000;
+/// Most jobs per run.
+const MOST: i64 = 10_000;
 
 /// Every ten minutes on one node.
 pub(super) struct IngestAge;
@@ -31,11 +28,26 @@ impl Duty for IngestAge {
             return Ok(None);
         }
         let age = context.shared.config.ingest_max_age;
-        let aborted = in_batches(BATCH, MAX_ROUNDS, || {
-            context
+        let old = context
+            .link
+            .run(|s| s.run(|conn| ops::old_ingest(conn, age, MOST)))?;
+        let mut aborted = 0;
+        for id in old {
+            if context.shared.phase.now() != Phase::Work {
+                break;
+            }
+            let outcome = context
                 .link
-                .run(|s| s.tx(|conn| ops::expire_ingest(conn, age, BATCH)))
-        })?;
+                .run(|s| s.tx(|conn| ops::expire_ingest(conn, age, id)));
+            match outcome {
+                Ok(done) => aborted += usize::from(done),
+                Err(error @ Error::Unreachable(_)) => return Err(error),
+                // The others must not wait for it.
+                Err(error) => {
+                    tracing::warn!(job = id, %error, "an ingest job that waited too long could not be aborted; it is tried again");
+                }
+            }
+        }
         Ok(Some(format!(
             "{aborted} ingest jobs aborted that waited too long"
         )))

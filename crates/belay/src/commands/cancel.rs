@@ -100,6 +100,7 @@ impl Ask<'_> {
                 .collect::<Result<Vec<_>, _>>()?;
             let ids: Vec<i64> = known.iter().copied().flatten().collect();
             let mut answers = self.db.tx(|conn| {
+                ops::allow_minutes(conn)?;
                 let limit = CancelLimit::Any;
                 ops::cancel_many(conn, self.tenant, &ids, &self.actor, self.reason, limit)
             })?;
@@ -121,9 +122,11 @@ impl Ask<'_> {
                 all.push(Answer::missing(one));
                 continue;
             };
-            let forced = self
-                .db
-                .tx(|conn| ops::force_cancel(conn, self.tenant, id, &self.actor, self.reason));
+            let forced = self.db.tx(|conn| {
+                // Uploaded data goes with it, and there may be a lot of it.
+                ops::allow_minutes(conn)?;
+                ops::force_cancel(conn, self.tenant, id, &self.actor, self.reason)
+            });
             all.push(match forced {
                 Ok(forced) => Answer::forced(id, forced),
                 Err(Error::Missing { .. }) => Answer::missing(one),

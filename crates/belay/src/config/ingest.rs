@@ -31,6 +31,8 @@ pub struct Object {
     pub key: Vec<String>,
     /// All columns that may be loaded, the key among them.
     pub columns: Vec<String>,
+    /// The role that owns the table, when that is not the daemon's own and yet may be trusted with its rights.
+    pub owner: Option<String>,
 }
 
 impl Default for Ingest {
@@ -60,7 +62,7 @@ impl Ingest {
                         .map_err(|error| {
                             ConfigError::member(format!("{place}.{}", error.member), error.message)
                         })?;
-                Ok((name.clone(), declared))
+                Ok((name.clone(), declared.owned_by(object.owner.clone())))
             })
             .collect()
     }

@@ -24,6 +24,10 @@ const UNHEARD: Duration = Duration::from_millis(100);
 
 /// What a step may wait for. What it has locked waits with it, and reports of workers are not sent again for ever.
 const STEP_LIMITS: &str = "set local lock_timeout = '100ms'; set local statement_timeout = '10s'";
+/// The same for a step that took too long with a few jobs and now has one: it may be an ingest job with gigabytes of uploads,
+/// which go with its cancel.
+const LONE_STEP_LIMITS: &str =
+    "set local lock_timeout = '100ms'; set local statement_timeout = '300s'";
 const COUNT_LIMIT: &str = "set local statement_timeout = '10s'";
 
 const STOPPED: Finish = Finish::Stopped {
@@ -145,8 +149,13 @@ impl Walker {
         let (who, filter, jobs) = (self.who, self.filter.clone(), self.pace.jobs());
         let step = self
             .on_session(move |session| {
+                let limits = if jobs == 1 {
+                    LONE_STEP_LIMITS
+                } else {
+                    STEP_LIMITS
+                };
                 session.tx(|conn| {
-                    conn.batch_execute(STEP_LIMITS)?;
+                    conn.batch_execute(limits)?;
                     ops::bulk_step(conn, who, &filter, jobs, WINDOW)
                 })
             })

@@ -16,8 +16,16 @@ pub(super) enum Fault {
     Bad(String),
     /// The database did not do what it should.
     Database(belay_core::Error),
+    /// Another load of the same object is under way.
+    Taken,
     /// The job is not what it was when it ended.
     NotSettled(Settled),
+}
+
+/// Whether somebody else's locks were in the way. Nothing is wrong with the load then, and it did not fail.
+pub(super) fn is_held_up(error: &belay_core::Error) -> bool {
+    const IN_THE_WAY: [&str; 3] = ["lock timeout", "deadlock detected", "could not serialize"];
+    matches!(error, belay_core::Error::Busy(why) if IN_THE_WAY.iter().any(|part| why.contains(part)))
 }
 
 impl From<belay_core::Error> for Fault {
@@ -77,4 +85,27 @@ pub(super) fn words_about_data(error: Diesel) -> Result<String, Fault> {
         return Err(error.into());
     }
     Ok(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_held_up;
+    use belay_core::Error;
+
+    #[test]
+    fn what_others_hold_is_no_failure() {
+        for why in [
+            "canceling statement due to lock timeout",
+            "deadlock detected",
+            "could not serialize access due to concurrent update",
+        ] {
+            assert!(is_held_up(&Error::Busy(why.into())), "{why}");
+        }
+        for other in [
+            Error::Busy("could not extend file: No space left on device".into()),
+            Error::Unreachable("lock timeout".into()),
+        ] {
+            assert!(!is_held_up(&other), "{other}");
+        }
+    }
 }

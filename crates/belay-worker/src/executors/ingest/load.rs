@@ -1,6 +1,7 @@
 //! A whole load: one transaction on a connection of its own, from the first chunk to the report.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use belay_core::db::Role;
 use belay_core::model::UploadedFile;
@@ -8,7 +9,7 @@ use belay_core::ops::{self, ProgressRow, Report, Rung, Settled, Verdict};
 use belay_core::{Db, Error, JobState, Session, query};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::sql_types::Integer;
+use diesel::sql_types::{BigInt, Bool, Integer, Text};
 use serde::Deserialize;
 
 use super::batch::Batch;
@@ -19,6 +20,13 @@ use super::shape::Shape;
 use super::signal::Signal;
 use super::target::Target;
 use crate::executors::{Progress, Sink};
+
+/// How long to wait before another look when another load of the same object is under way.
+const TAKEN: Duration = Duration::from_millis(300);
+/// What the connection of a load is called while it loads; the job and the fence follow.
+const LOAD: &str = "belay load";
+/// Most bytes that the documents of one job may have: as many as its uploads.
+const MOST_BYTES: u64 = 15_000_000_000;
 
 /// What is loaded, and for whom.
 #[derive(Debug)]
@@ -62,18 +70,31 @@ impl Load {
             ))
         })?;
         let mut session = db.session(Role::Load)?;
-        let mut fault = None;
-        let loaded = session.tx(|conn| {
-            let outcome = signal
-                .open(backend(conn)?)
-                .and_then(|()| self.load(conn, &order, objects, signal));
-            // From here on the connection may be somebody else's, behind a pooler.
-            signal.close();
-            outcome.map_err(|why| {
-                fault = Some(why);
-                Error::Busy("the load is rolled back".into())
-            })
-        });
+        session.run(|conn| end_older(conn, self.job, self.fence))?;
+        let (loaded, fault) = loop {
+            let mut fault = None;
+            let loaded = session.tx(|conn| {
+                let outcome = signal
+                    .open(backend(conn)?)
+                    .and_then(|()| self.load(conn, &order, objects, signal));
+                // From here on the connection may be somebody else's, behind a pooler.
+                signal.close();
+                outcome.map_err(|why| {
+                    fault = Some(why);
+                    Error::Busy("the load is rolled back".into())
+                })
+            });
+            if !matches!(fault, Some(Fault::Taken)) {
+                break (loaded, fault);
+            }
+            self.sink.progress(Progress {
+                done: 0,
+                total: None,
+                message: Some("waits for another load of the same object".into()),
+            });
+            std::thread::sleep(TAKEN);
+            signal.check()?;
+        };
         match (loaded, fault) {
             (Ok(()), _) => Ok(JobState::Completed),
             (Err(_), Some(Fault::NotSettled(Settled::Now(_)))) => self.give_in(&mut session),
@@ -89,6 +110,9 @@ impl Load {
         objects: &IngestObjects,
         signal: &Signal,
     ) -> Result<(), Fault> {
+        let name = format!("{LOAD} {} {}", self.job, self.fence);
+        // The number and the fence are digits.
+        conn.batch_execute(&format!("set local application_name = '{name}'"))?;
         let upsert = order.operation == Operation::Upsert;
         let target = match objects.get(&order.object) {
             Some(object) => Target::table(conn, object, upsert)?,
@@ -98,6 +122,9 @@ impl Load {
                 job: self.job,
             },
         };
+        if !take(conn, &target.name())? {
+            return Err(Fault::Taken);
+        }
         let files = query::upload::files(conn, self.job)?;
         let mut walk = Walk {
             load: self,
@@ -107,6 +134,7 @@ impl Load {
             files: files.len(),
             seen: 0,
             done: 0,
+            bytes: 0,
         };
         for file in &files {
             walk.file(conn, file)
@@ -163,6 +191,34 @@ impl Load {
     }
 }
 
+/// Ends earlier attempts at this job that are still at work in the database. They can commit nothing any more, but their daemon may
+/// be frozen or cut off, and then they keep the rows that this attempt needs.
+fn end_older(conn: &mut PgConnection, job: i64, fence: i32) -> Result<(), Error> {
+    diesel::sql_query(format!(
+        "select pg_terminate_backend(a.pid) from pg_stat_activity a
+         where a.datname = current_database() and a.usename = current_user and a.pid <> pg_backend_pid()
+           and substring(a.application_name from '^{LOAD} {job} ([0-9]+)$')::bigint < $1"
+    ))
+    .bind::<BigInt, _>(i64::from(fence))
+    .execute(conn)?;
+    Ok(())
+}
+
+/// Makes this transaction the only one that loads this object; `false` when there is another.
+fn take(conn: &mut PgConnection, name: &str) -> Result<bool, Error> {
+    #[derive(QueryableByName)]
+    struct Taken {
+        #[diesel(sql_type = Bool)]
+        taken: bool,
+    }
+    let taken: Taken = diesel::sql_query(
+        "select pg_try_advisory_xact_lock(hashtextextended('belay load ' || $1, 0)) as taken",
+    )
+    .bind::<Text, _>(name)
+    .get_result(conn)?;
+    Ok(taken.taken)
+}
+
 fn backend(conn: &mut PgConnection) -> Result<i32, Error> {
     #[derive(QueryableByName)]
     struct Backend {
@@ -184,6 +240,8 @@ struct Walk<'a> {
     seen: i64,
     /// Rows loaded.
     done: i64,
+    /// Bytes of documents staged.
+    bytes: u64,
 }
 
 impl Walk<'_> {
@@ -228,7 +286,15 @@ impl Walk<'_> {
             *rows = Some(Rows::begin(conn, self.target.upsert(record)?)?);
             return Ok(());
         };
-        rows.shape.stage(record, &mut rows.batch)?;
+        self.bytes += rows.shape.stage(record, &mut rows.batch)?;
+        if self.bytes > MOST_BYTES {
+            return Err(Fault::in_line(
+                record.line,
+                format!(
+                    "the documents of this job have more than {MOST_BYTES} bytes; declare a table for this object"
+                ),
+            ));
+        }
         self.seen += 1;
         if rows.batch.is_full() {
             self.flush(conn, file, rows)?;

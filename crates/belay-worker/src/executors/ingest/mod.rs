@@ -5,6 +5,10 @@
 //! into a temporary table and brought to its place in batches, so memory stays bounded and a stop is seen soon; a statement that
 //! takes long is cancelled.
 //!
+//! Loads of the same object are one after the other: two that meet in the same rows would only wait for each other. A load that meets
+//! somebody else's locks for too long is taken back and tried again later, which costs no attempt. A load that was taken away from a
+//! frozen worker is ended in the database by the next attempt.
+//!
 //! - To **upsert**, the first record of each file names the columns, in any order. Columns that a file does not have are left as they
 //!   are. To **delete**, there is no such record: a record is the key of the object, in the order of its declaration. For a key of one
 //!   column, and for the store of records, a second field is ignored.
@@ -34,7 +38,7 @@ use tokio::time::timeout;
 
 pub use objects::{IngestObject, IngestObjects, ObjectError};
 
-use self::fault::Fault;
+use self::fault::{Fault, is_held_up};
 use self::load::Load;
 use self::signal::Signal;
 use crate::executors::{Attempt, Control, Executor, Finish, Rung, Running};
@@ -50,6 +54,10 @@ const WHY: Duration = Duration::from_secs(10);
 
 const STOPPED: Finish = Finish::Stopped {
     rung: Rung::Cooperative,
+};
+/// Somebody held rows, or the table, for longer than a statement waits.
+const HELD_UP: Finish = Finish::Snoozed {
+    delay: Duration::from_secs(10),
 };
 
 /// Loads what was uploaded for a job.
@@ -120,7 +128,7 @@ type Outcome = Result<belay_core::JobState, Fault>;
 async fn watch_over(
     mut work: JoinHandle<Outcome>,
     control: &mut watch::Receiver<Control>,
-    signal: &Signal,
+    signal: &Arc<Signal>,
     db: &Db,
 ) -> Result<Outcome, tokio::task::JoinError> {
     tokio::select! {
@@ -132,22 +140,26 @@ async fn watch_over(
         if let Ok(ended) = timeout(patience, &mut work).await {
             return ended;
         }
-        if let Some(backend) = signal.backend() {
-            let db = db.clone();
+        if signal.is_open() {
+            let (db, signal) = (db.clone(), Arc::clone(signal));
             // It may fail, and is tried again.
-            let _ = spawn_blocking(move || interrupt(&db, backend)).await;
+            let _ = spawn_blocking(move || interrupt(&db, &signal)).await;
         }
         patience = AGAIN;
     }
 }
 
-fn interrupt(db: &Db, backend: i32) -> belay_core::Result<()> {
-    db.session(Role::Beat)?.run(|conn| {
-        diesel::sql_query("select pg_cancel_backend($1)")
-            .bind::<Integer, _>(backend)
-            .execute(conn)?;
-        Ok(())
-    })
+fn interrupt(db: &Db, signal: &Signal) -> belay_core::Result<()> {
+    let mut session = db.session(Role::Beat)?;
+    let cancelled = signal.interrupt(|backend| {
+        session.run(|conn| {
+            diesel::sql_query("select pg_cancel_backend($1)")
+                .bind::<Integer, _>(backend)
+                .execute(conn)?;
+            Ok(())
+        })
+    });
+    cancelled.unwrap_or(Ok(()))
 }
 
 /// Ends when the attempt is told to stop, or when nobody is left who could tell it.
@@ -178,7 +190,9 @@ async fn finish(
         Fault::Stopped | Fault::NotSettled(_) => STOPPED,
         Fault::Bad(message) => failed(message, false),
         // Its statement was cancelled.
-        Fault::Database(_) if was_told(control) => STOPPED,
+        Fault::Database(_) | Fault::Taken if was_told(control) => STOPPED,
+        Fault::Taken => HELD_UP,
+        Fault::Database(error) if is_held_up(&error) => HELD_UP,
         Fault::Database(error) => failed(error.to_string(), error.is_transient()),
         Fault::DataGone => match timeout(WHY, told_to_stop(control)).await {
             Ok(()) => STOPPED,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Longest name of a schema, table or column, in bytes.
 const LONGEST_NAME: usize = 63;
 /// Most columns of an object.
-const MOST_COLUMNS: usize = 1000;
+pub(super) const MOST_COLUMNS: usize = 1000;
 /// Schemas that nobody loads into.
 const FORBIDDEN: [&str; 3] = ["belay", "pg_catalog", "information_schema"];
 
@@ -26,6 +26,7 @@ pub struct IngestObject {
     pub(super) table: String,
     pub(super) key: Vec<String>,
     pub(super) columns: Vec<String>,
+    pub(super) owner: Option<String>,
 }
 
 impl IngestObject {
@@ -93,7 +94,16 @@ impl IngestObject {
             table: name.to_owned(),
             key,
             columns,
+            owner: None,
         })
+    }
+
+    /// Trusts the owner of the table, if it is this role: what triggers, defaults and constraints do when rows are loaded, they do with
+    /// the rights of the daemon. Without this only the daemon's own role and superusers are trusted.
+    #[must_use]
+    pub fn owned_by(mut self, role: Option<String>) -> Self {
+        self.owner = role;
+        self
     }
 }
 

@@ -28,11 +28,11 @@ pub(super) enum Write {
 }
 
 impl Shape {
-    /// Adds a record to the batch.
+    /// Adds a record to the batch. Answers the bytes of the document that it becomes, if it becomes one.
     ///
     /// # Errors
     /// [`Fault::Bad`] when it has not this shape.
-    pub(super) fn stage(&self, record: Record<'_>, batch: &mut Batch) -> Result<(), Fault> {
+    pub(super) fn stage(&self, record: Record<'_>, batch: &mut Batch) -> Result<u64, Fault> {
         let (least, most) = (self.least, self.most);
         if !(least..=most).contains(&record.len()) {
             let wanted = if least == most {
@@ -64,6 +64,7 @@ impl Shape {
                 for field in record.fields().take(names.len()) {
                     batch.field(some(field));
                 }
+                Ok(0)
             }
             Write::Document { names, id } => {
                 let Some(value) = record.fields().nth(*id).and_then(some) else {
@@ -78,9 +79,9 @@ impl Shape {
                 batch.begin_row(record.line);
                 batch.field(Some(value));
                 batch.field(Some(&document));
+                Ok(document.len() as u64)
             }
         }
-        Ok(())
     }
 }
 

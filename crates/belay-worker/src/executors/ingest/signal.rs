@@ -31,9 +31,15 @@ impl Signal {
         self.with(|state| state.stop)
     }
 
-    /// Whose statement to cancel, if the load has one that takes long.
-    pub(super) fn backend(&self) -> Option<i32> {
-        self.with(|state| state.backend)
+    /// Whether the load has a statement that may be cancelled.
+    pub(super) fn is_open(&self) -> bool {
+        self.with(|state| state.backend.is_some())
+    }
+
+    /// Cancels the statement of the load, if there still is one. The load cannot go on meanwhile: its process of the database
+    /// may be somebody else's when it has ended.
+    pub(super) fn interrupt<T>(&self, cancel: impl FnOnce(i32) -> T) -> Option<T> {
+        self.with(|state| state.backend.map(cancel))
     }
 
     /// The load begins in that process of the database.

@@ -7,9 +7,12 @@ use diesel::sql_types::{Array, Bool, Text};
 
 use super::csv::Record;
 use super::fault::Fault;
-use super::objects::IngestObject;
+use super::objects::{IngestObject, MOST_COLUMNS};
 use super::plan::Plan;
 use super::shape::{Shape, Write};
+
+/// Most bytes that the names of the columns may have together in a file for the store of records.
+const MOST_NAMES: usize = 16 * 1024;
 
 /// Rows of the staging table between the first and the last one asked for.
 const STAGED: &str = "from pg_temp.belay_load s where s.n between $1 and $2";
@@ -54,6 +57,7 @@ impl<'a> Target<'a> {
             unique: bool,
         }
         let name = format!("{}.{}", object.schema, object.table);
+        trusted(conn, object, &name)?;
         // Without the length: a cast to varchar(3) cuts silently, where the column refuses.
         let columns: Vec<Column> = diesel::sql_query(
             "select a.attname::text as name, format_type(a.atttypid, -1) as kind from pg_attribute a
@@ -96,12 +100,29 @@ impl<'a> Target<'a> {
         Ok(Self::Table { object, types })
     }
 
+    /// What no two loads go to at the same time.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Table { object, .. } => table(object),
+            Self::Store { tenant, object, .. } => format!("record {tenant} {object}"),
+        }
+    }
+
     /// How the records of a file to upsert are staged and loaded, by its first record.
     ///
     /// # Errors
     /// What is wrong with that record.
     pub(super) fn upsert(&self, header: Record<'_>) -> Result<Shape, Fault> {
         let names: Vec<&str> = header.fields().collect();
+        if names.len() > MOST_COLUMNS {
+            return Err(wrong(
+                header,
+                format!(
+                    "there are {} columns, at most {MOST_COLUMNS} are allowed",
+                    names.len()
+                ),
+            ));
+        }
         for (place, name) in names.iter().enumerate() {
             if name.is_empty() {
                 return Err(wrong(header, format!("column {} has no name", place + 1)));
@@ -142,16 +163,28 @@ impl<'a> Target<'a> {
                 tenant,
                 object,
                 job,
-            } => Ok(Shape {
-                least: names.len(),
-                most: names.len(),
-                staged: 2,
-                plan: upsert_records(*tenant, object, *job),
-                write: Write::Document {
-                    id: names.iter().position(|n| *n == "id").unwrap_or(0),
-                    names: names.iter().map(ToString::to_string).collect(),
-                },
-            }),
+            } => {
+                // They are repeated in each document.
+                let bytes: usize = names.iter().map(|name| name.len()).sum();
+                if bytes > MOST_NAMES {
+                    return Err(wrong(
+                        header,
+                        format!(
+                            "the names of the columns have {bytes} bytes, at most {MOST_NAMES} are allowed"
+                        ),
+                    ));
+                }
+                Ok(Shape {
+                    least: names.len(),
+                    most: names.len(),
+                    staged: 2,
+                    plan: upsert_records(*tenant, object, *job),
+                    write: Write::Document {
+                        id: names.iter().position(|n| *n == "id").unwrap_or(0),
+                        names: names.iter().map(ToString::to_string).collect(),
+                    },
+                })
+            }
         }
     }
 
@@ -183,6 +216,48 @@ impl<'a> Target<'a> {
             },
         })
     }
+}
+
+/// What triggers, defaults and constraints of a table do when rows are loaded, they do with the rights of the daemon. So it must
+/// belong to the daemon's own role, to somebody who may do everything anyway, or to a role that was declared for it.
+fn trusted(conn: &mut PgConnection, object: &IngestObject, name: &str) -> Result<(), Fault> {
+    #[derive(QueryableByName)]
+    struct Owner {
+        #[diesel(sql_type = Text)]
+        owner: String,
+        #[diesel(sql_type = Bool)]
+        is_table: bool,
+        #[diesel(sql_type = Bool)]
+        own: bool,
+    }
+    let owners: Vec<Owner> = diesel::sql_query(
+        "select o.rolname::text as owner, c.relkind in ('r', 'p') as is_table, o.rolsuper or o.rolname = current_user as own
+         from pg_class c join pg_roles o on o.oid = c.relowner
+         where c.oid = to_regclass(format('%I.%I', $1, $2))
+           or c.oid in (select p.relid from pg_partition_tree(to_regclass(format('%I.%I', $1, $2))) p)",
+    )
+    .bind::<Text, _>(&object.schema)
+    .bind::<Text, _>(&object.table)
+    .load(conn)?;
+    for Owner {
+        owner,
+        is_table,
+        own,
+    } in owners
+    {
+        if !is_table {
+            return Err(Fault::Bad(format!(
+                "{name}, into which this object is loaded, is not an ordinary table"
+            )));
+        }
+        if !own && object.owner.as_ref() != Some(&owner) {
+            return Err(Fault::Bad(format!(
+                "the table {name}, into which this object is loaded, belongs to the role {owner:?}, whose triggers on it would run with the \
+                 rights of the daemon; if that role may be trusted so far, declare owner = {owner:?} beside the table"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn wrong(header: Record<'_>, message: String) -> Fault {

@@ -76,3 +76,21 @@ fn a_bad_record_leaves_nothing() {
         20_000
     );
 }
+
+#[test]
+fn names_of_columns_that_would_make_every_row_large_are_refused() {
+    let bench = Bench::with_tables();
+    let long = format!("{},id\n1,2\n", "x".repeat(16 * 1024));
+    let error = bench.fail("anything", "upsert", &[&long]);
+    assert_eq!(
+        error,
+        "file 1, line 1: the names of the columns have 16386 bytes, at most 16384 are allowed"
+    );
+    let names: Vec<String> = (0..1001).map(|n| format!("c{n}")).collect();
+    let many = format!("{}\n", names.join(","));
+    let error = bench.fail("anything", "upsert", &[&many]);
+    assert_eq!(
+        error,
+        "file 1, line 1: there are 1001 columns, at most 1000 are allowed"
+    );
+}

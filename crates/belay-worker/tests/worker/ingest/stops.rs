@@ -202,3 +202,77 @@ fn a_worker_that_shuts_down_gives_a_load_back() {
     // Without the kind nobody would have run it.
     assert!(config().kinds.iter().all(|kind| kind.spec.name != "ingest"));
 }
+
+/// Holds what a load of `contacts` takes, as another load of it does.
+fn another_load(bench: &Bench) -> PgConnection {
+    let mut other = bench.test.conn();
+    other
+        .batch_execute(
+            "select pg_advisory_lock(hashtextextended('belay load \"public\".\"contacts\"', 0))",
+        )
+        .unwrap();
+    other
+}
+
+fn until_it_waits(bench: &Bench, id: i64) {
+    eventually(PATIENCE, || {
+        let progress = bench.db.read(|c| belay_core::query::progress(c, id));
+        let message = progress.unwrap()?.message?;
+        (message == "waits for another load of the same object").then_some(())
+    });
+}
+
+#[test]
+fn loads_of_one_object_are_one_after_the_other() {
+    let bench = Bench::with_tables();
+    let other = another_load(&bench);
+    let worker = bench.ingest_worker();
+    let id = bench.closed("contacts", "upsert", &["id\n1\n"]);
+    until_it_waits(&bench, id);
+    let elsewhere = bench.closed("places", "upsert", &["country,Town\nit,Rome\n"]);
+    bench.until(elsewhere, JobState::Completed);
+    assert_eq!(bench.job(id).state, JobState::Running);
+    drop(other);
+    let job = bench.until(id, JobState::Completed);
+    end(&worker);
+    assert_eq!((job.attempt, job.fence), (1, 1));
+}
+
+#[test]
+fn a_load_that_waits_for_another_one_can_be_cancelled() {
+    let bench = Bench::with_tables();
+    let other = another_load(&bench);
+    let worker = bench.ingest_worker();
+    let id = bench.closed("contacts", "upsert", &["id\n1\n"]);
+    until_it_waits(&bench, id);
+    assert_eq!(bench.cancel(id).outcome, Outcome::Cancelling);
+    bench.until(id, JobState::Cancelled);
+    drop(other);
+    end(&worker);
+    assert_eq!(bench.number("select count(*) as n from public.contacts"), 0);
+}
+
+#[test]
+fn an_earlier_attempt_that_is_still_at_work_in_the_database_is_ended() {
+    let bench = Bench::with_tables();
+    let id = bench.open("contacts", "upsert");
+    bench.upload(id, &[b"id\n1\n"]);
+    // What the connection of a frozen daemon looks like, and one of another job.
+    let mut frozen = bench.test.conn();
+    frozen
+        .batch_execute(&format!(
+            "set application_name = 'belay load {id} 0'; begin; insert into public.contacts (id) values (1)"
+        ))
+        .unwrap();
+    let mut other = bench.test.conn();
+    other
+        .batch_execute(&format!("set application_name = 'belay load {id}1 0'"))
+        .unwrap();
+    let worker = bench.ingest_worker();
+    bench.close(id);
+    bench.until(id, JobState::Completed);
+    end(&worker);
+    assert!(frozen.batch_execute("commit").is_err());
+    other.batch_execute("select 1").unwrap();
+    assert_eq!(bench.number("select count(*) as n from public.contacts"), 1);
+}

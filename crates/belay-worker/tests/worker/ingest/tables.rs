@@ -4,6 +4,8 @@ use crate::support::{Bench, end};
 use belay_core::JobState;
 use belay_core::ops;
 use belay_core::query;
+use belay_worker::database_kinds;
+use belay_worker::executors::ingest::{IngestObject, IngestObjects};
 
 const CONTACTS: &str = "select * from public.contacts order by id";
 
@@ -250,4 +252,55 @@ fn data_of_a_load_that_failed_goes_to_its_retry() {
         let error = retry(gone).unwrap_err().to_string();
         assert!(error.contains("its data was deleted"), "{error}");
     }
+}
+
+#[test]
+fn tables_of_others_are_loaded_into_only_when_their_owner_is_declared() {
+    let bench = Bench::with_tables();
+    let owner = format!("app_{}", std::process::id());
+    bench.sql(&format!(
+        "create role {owner}; create table public.theirs (id integer primary key); alter table public.theirs owner to {owner};
+         create view public.seen as select * from public.contacts"
+    ));
+    let object = |table: &str, owner: Option<&str>| {
+        IngestObject::new(table, vec!["id".into()], vec!["id".into()])
+            .unwrap()
+            .owned_by(owner.map(ToOwned::to_owned))
+    };
+    let objects: IngestObjects = [
+        ("not_declared", object("public.theirs", None)),
+        ("of_another", object("public.theirs", Some("somebody"))),
+        ("declared", object("public.theirs", Some(&owner))),
+        ("view", object("public.seen", None)),
+    ]
+    .into_iter()
+    .map(|(name, object)| (name.to_owned(), object))
+    .collect();
+    let mut config = crate::support::config();
+    config.kinds.extend(database_kinds(&bench.db, objects));
+    let worker = bench.start(config);
+    for (name, why) in [
+        (
+            "not_declared",
+            Some(format!("belongs to the role \"{owner}\"")),
+        ),
+        ("of_another", Some(format!("declare owner = \"{owner}\""))),
+        ("view", Some("is not an ordinary table".to_owned())),
+        ("declared", None),
+    ] {
+        let id = bench.closed(name, "upsert", &["id\n1\n"]);
+        match why {
+            Some(why) => {
+                let job = bench.until(id, JobState::Failed);
+                let error = job.last_error.unwrap();
+                assert!(error.contains(&why), "{error}");
+            }
+            None => {
+                bench.until(id, JobState::Completed);
+            }
+        }
+    }
+    end(&worker);
+    assert_eq!(bench.number("select count(*) as n from public.theirs"), 1);
+    bench.sql(&format!("drop table public.theirs; drop role {owner}"));
 }
