@@ -4,57 +4,32 @@
 
 #![expect(clippy::expect_used, reason = "a benchmark")]
 
+mod daemon;
+
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
+
+use self::daemon::Daemon;
 
 const SECONDS: u64 = 30;
 /// Ticks of `/proc/*/stat` in a second, on every Linux that counts.
 const TICKS: f64 = 100.0;
 
 fn main() {
-    let folder = tempfile::Builder::new()
-        .prefix("belay-idle-")
-        .tempdir()
-        .expect("a temporary folder");
-    let mut daemon = Command::new(env!("CARGO_BIN_EXE_belay"))
-        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-        .arg(folder.path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the daemon starts");
-    let address = folder.path().join("address");
-    while !address.exists() {
-        assert!(
-            daemon.try_wait().expect("a child").is_none(),
-            "the daemon ended before it was ready"
-        );
-        thread::sleep(Duration::from_millis(50));
-    }
-    // The first partitions, the first looks of each duty.
-    thread::sleep(Duration::from_secs(5));
-    let database = postmaster(folder.path());
-    let before = (ticks(&[daemon.id()]), ticks(&family(database)));
+    let daemon = Daemon::start(Duration::from_secs(5));
+    let database = postmaster(daemon.folder());
+    let before = (ticks(&[daemon.pid()]), ticks(&family(database)));
     thread::sleep(Duration::from_secs(SECONDS));
-    let after = (ticks(&[daemon.id()]), ticks(&family(database)));
+    let after = (ticks(&[daemon.pid()]), ticks(&family(database)));
     let share = |before: f64, after: f64| (after - before) / TICKS / (SECONDS as f64) * 100.0;
     println!(
         "idle for {SECONDS} s: daemon {:.2} % of a core, its database {:.2} % of a core (goal: under 3 % together); daemon's memory {:.1} MB (goal: under 60 MB)",
         share(before.0, after.0),
         share(before.1, after.1),
-        resident(daemon.id()),
+        daemon.memory("VmRSS:"),
     );
-    stop(&mut daemon);
-}
-
-fn stop(daemon: &mut Child) {
-    // In good order, so that the private database ends, too.
-    let pid = daemon.id().to_string();
-    let _ = Command::new("kill").args(["-TERM", &pid]).status();
-    let _ = daemon.wait();
 }
 
 fn postmaster(data_dir: &Path) -> u32 {
@@ -105,17 +80,4 @@ fn ticks(pids: &[u32]) -> f64 {
         .flat_map(|fields| fields.into_iter().skip(11).take(4))
         .filter_map(|field| field.parse::<f64>().ok())
         .sum()
-}
-
-fn resident(pid: u32) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the daemon's status");
-    let kilobytes = status.lines().find_map(|line| {
-        line.strip_prefix("VmRSS:")?
-            .trim()
-            .strip_suffix(" kB")?
-            .trim()
-            .parse::<f64>()
-            .ok()
-    });
-    kilobytes.expect("its memory") / 1024.0
 }

@@ -9,45 +9,27 @@
     reason = "a benchmark"
 )]
 
+mod daemon;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
+
+use self::daemon::Daemon;
 
 const BYTES: usize = 150_000_000;
 const ROUNDS: u32 = 3;
 
 fn main() {
-    let folder = tempfile::Builder::new()
-        .prefix("belay-upload-")
-        .tempdir()
-        .expect("a temporary folder");
-    let mut daemon = Command::new(env!("CARGO_BIN_EXE_belay"))
-        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-        .arg(folder.path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the daemon starts");
-    let address = folder.path().join("address");
-    while !address.exists() {
-        assert!(
-            daemon.try_wait().expect("a child").is_none(),
-            "the daemon ended before it was ready"
-        );
-        thread::sleep(Duration::from_millis(50));
-    }
-    // The first partitions, the first looks of each duty.
-    thread::sleep(Duration::from_secs(3));
+    let daemon = Daemon::start(Duration::from_secs(3));
     for round in 1..=ROUNDS {
         // From here on the peak counts anew.
-        fs::write(format!("/proc/{}/clear_refs", daemon.id()), "5").expect("resetting the peak");
-        let before = memory(daemon.id(), "VmRSS:");
-        let (status, seconds) = upload(folder.path());
-        let peak = memory(daemon.id(), "VmHWM:");
+        fs::write(format!("/proc/{}/clear_refs", daemon.pid()), "5").expect("resetting the peak");
+        let before = daemon.memory("VmRSS:");
+        let (status, seconds) = upload(daemon.folder());
+        let peak = daemon.memory("VmHWM:");
         assert_eq!(status, 202);
         println!(
             "round {round}: {:.0} MB in {seconds:.1} s ({:.0} MB/s); memory {before:.1} MB before, {peak:.1} MB at most: {:.1} MB more (goal: under 32 MB)",
@@ -56,7 +38,6 @@ fn main() {
             peak - before
         );
     }
-    stop(&mut daemon);
 }
 
 /// Makes a job and uploads the file. Answers the status and how long the upload took.
@@ -122,25 +103,4 @@ fn exchange(host: &str, send: impl FnOnce(&mut TcpStream)) -> (u16, String) {
         .and_then(|word| word.parse().ok())
         .unwrap_or_else(|| panic!("no status in {answer:?}"));
     (status, answer)
-}
-
-/// Megabytes.
-fn memory(pid: u32, what: &str) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the daemon's status");
-    let kilobytes = status.lines().find_map(|line| {
-        line.strip_prefix(what)?
-            .trim()
-            .strip_suffix(" kB")?
-            .trim()
-            .parse::<f64>()
-            .ok()
-    });
-    kilobytes.expect("its memory") / 1024.0
-}
-
-fn stop(daemon: &mut Child) {
-    // In good order, so that the private database ends, too.
-    let pid = daemon.id().to_string();
-    let _ = Command::new("kill").args(["-TERM", &pid]).status();
-    let _ = daemon.wait();
 }

@@ -1,11 +1,15 @@
 //! The query string. A parameter that nobody knows is refused, unless the interface ignores such: a misspelt filter must not
 //! list, or touch, everything.
 
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use actix_web::web;
 
 use super::Fault;
+
+/// An upper bound above this is there for the arithmetic, and tells the reader nothing.
+const MOST_SHOWN: i64 = i64::MAX / 2;
 
 /// The parameters of a request, each known and given at most once.
 #[derive(Debug)]
@@ -68,11 +72,46 @@ impl Query {
             Fault::malformed(format!("{name} is {shown:?}, it must be {what}")).field(name)
         })
     }
+
+    /// A parameter as a number in a range; `usual` when it is not there.
+    pub(crate) fn number(
+        &self,
+        name: &str,
+        usual: i64,
+        range: RangeInclusive<i64>,
+    ) -> Result<i64, Fault> {
+        let what = if *range.end() > MOST_SHOWN {
+            format!("a number from {}", range.start())
+        } else {
+            format!("a number from {} to {}", range.start(), range.end())
+        };
+        let number = self.value(name, &what)?.unwrap_or(usual);
+        if range.contains(&number) {
+            return Ok(number);
+        }
+        Err(Fault::malformed(format!("{name} is {number}, it must be {what}")).field(name))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_have_a_range_and_a_usual_value() {
+        let query = |text| Query::parse(text, &["n"], true).unwrap();
+        let number = |text, range| query(text).number("n", 5, range).map_err(|f| f.detail);
+        assert_eq!(number("", 1..=9), Ok(5));
+        assert_eq!(number("n=9", 1..=9), Ok(9));
+        for (text, shown) in [("n=0", "0"), ("n=10", "10"), ("n=x", "\"x\"")] {
+            let expected = format!("n is {shown}, it must be a number from 1 to 9");
+            assert_eq!(number(text, 1..=9), Err(expected));
+        }
+        assert_eq!(
+            number("n=-1", 0..=i64::MAX - 9),
+            Err("n is -1, it must be a number from 0".to_owned())
+        );
+    }
 
     #[test]
     fn values_are_decoded_and_typed() {

@@ -11,8 +11,6 @@ use crate::auth::Grant;
 
 /// Jobs counted for a preview, at most.
 const PREVIEWED: i64 = 1_000_000;
-/// Jobs counted for a page at most, of the unfinished and of the finished ones each.
-const COUNTED: i64 = 100_000;
 
 /// A job as a bulk action.
 #[derive(Debug)]
@@ -61,11 +59,11 @@ pub(crate) fn tenant_of(db: &Db, grant: &Grant, job: &JobRef) -> Result<i32> {
     db.read(|conn| Ok(reached(query::find(conn, None, job, true)?, grant)?.tenant))
 }
 
-/// A page of the jobs of every tenant that the key may touch, newest first, and how many there are; counting stops at
-/// [`COUNTED`].
+/// A page of the jobs of every tenant that the key may touch, newest first, and how many there are, as
+/// [`query::counted_page`] counts.
 ///
 /// # Errors
-/// Those of [`query::page`].
+/// Those of [`query::counted_page`].
 pub(crate) fn page(
     db: &Db,
     grant: &Grant,
@@ -83,12 +81,7 @@ pub(crate) fn page(
         tenants => filter.tenants = tenants.map(<[i32]>::to_vec),
     }
     db.read(|conn| {
-        let count = query::count(conn, &filter, COUNTED)?;
-        if offset >= count.jobs && !count.capped {
-            return Ok((Vec::new(), count.jobs));
-        }
-        let jobs = query::page(conn, &filter, offset, limit)?;
-        let total = count.with_page(offset, jobs.len(), limit);
+        let (jobs, total) = query::counted_page(conn, &filter, offset, limit)?;
         let actions = query::bulk_actions(conn, jobs)?;
         let actions = actions.into_iter().map(Action::from).collect();
         Ok((actions, total))

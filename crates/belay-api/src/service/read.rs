@@ -9,9 +9,6 @@ use belay_core::{Db, JobState, Result};
 
 use super::Caller;
 
-/// Jobs counted for a page at most, of the unfinished and of the finished ones each.
-const COUNTED: i64 = 100_000;
-
 /// A job and how far it is.
 #[derive(Debug)]
 pub(crate) struct Seen {
@@ -83,11 +80,11 @@ pub(crate) fn list(
     })
 }
 
-/// A page of jobs of the caller's tenant after the first `offset`, newest first, and how many there are; counting stops at
-/// [`COUNTED`]. The filter's own tenant does not matter.
+/// A page of jobs of the caller's tenant after the first `offset`, newest first, and how many there are, as
+/// [`query::counted_page`] counts. The filter's own tenant does not matter.
 ///
 /// # Errors
-/// Those of [`query::page`].
+/// Those of [`query::counted_page`].
 pub(crate) fn page(
     db: &Db,
     caller: &Caller,
@@ -100,15 +97,7 @@ pub(crate) fn page(
         not_gone: caller.forgets(),
         ..filter.clone()
     };
-    db.read(|conn| {
-        let count = query::count(conn, &filter, COUNTED)?;
-        if offset >= count.jobs && !count.capped {
-            return Ok((Vec::new(), count.jobs));
-        }
-        let jobs = query::page(conn, &filter, offset, limit)?;
-        let total = count.with_page(offset, jobs.len(), limit);
-        Ok((jobs, total))
-    })
+    db.read(|conn| query::counted_page(conn, &filter, offset, limit))
 }
 
 /// What the interface that made them keeps of jobs, by their numbers.

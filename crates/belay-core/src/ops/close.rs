@@ -8,14 +8,14 @@ use super::Actor;
 use super::lock::{hint_sleepers, lock_one, not_unfinished};
 use super::outcome::{Record, record};
 use super::upload::cut_off_uploads;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::state::{Event, JobState, next};
 use crate::stmt::stmt;
 
 /// Closes an open job and answers its new state, `queued` or `scheduled`.
 ///
 /// # Errors
-/// [`Error::Missing`]; [`Error::Refused`] when it is not open.
+/// [`crate::Error::Missing`]; [`crate::Error::Refused`] when it is not open.
 pub fn close(
     conn: &mut PgConnection,
     tenant: Option<i32>,
@@ -36,13 +36,7 @@ pub fn close(
         Event::Close
     };
     let Some(now) = next(job.state, event) else {
-        return Err(Error::Refused {
-            state: Some(job.state),
-            message: format!(
-                "job {id} cannot be closed: it is {}, and only an open job can be",
-                job.state
-            ),
-        });
+        return Err(job.refused("closed", "only an open job can be"));
     };
     stmt::<()>(
         "-- close

@@ -13,7 +13,7 @@ use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
 use super::lock::{Locked, lock_one, not_unfinished};
 use super::outcome::{Record, record};
 use super::{Actor, NewWorker, Report, Settled, Verdict, check_reason, register, settle};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::EXTERNAL;
 use crate::state::{Event, JobState, next};
 use crate::stmt::stmt;
@@ -27,7 +27,7 @@ pub const EXTERNAL_LEASE: Duration = Duration::from_secs(3600);
 /// Gives a queued job to an external worker, and answers the number of the worker row that holds it now.
 ///
 /// # Errors
-/// [`Error::Missing`]; [`Error::Refused`] when it is not queued, or of a kind that only the daemon can run.
+/// [`crate::Error::Missing`]; [`crate::Error::Refused`] when it is not queued, or of a kind that only the daemon can run.
 pub fn start_external(
     conn: &mut PgConnection,
     tenant: Option<i32>,
@@ -38,11 +38,11 @@ pub fn start_external(
         return Err(not_unfinished(conn, tenant, id, "started"));
     };
     let Some(now) = next(job.state, Event::Claim) else {
-        return Err(refused(&job, "started", "only a queued job can be"));
+        return Err(job.refused("started", "only a queued job can be"));
     };
     if OWN.contains(&job.kind.as_str()) {
         let why = format!("jobs of the kind {} are run by the daemon itself", job.kind);
-        return Err(refused(&job, "started", &why));
+        return Err(job.refused("started", &why));
     }
     let worker = register(
         conn,
@@ -88,7 +88,7 @@ pub fn start_external(
 /// whatever the verdict. `comment` goes on record with the report.
 ///
 /// # Errors
-/// [`Error::Missing`]; [`Error::Invalid`] for the comment; [`Error::Refused`] when no external worker of this actor holds it, or
+/// [`crate::Error::Missing`]; [`crate::Error::Invalid`] for the comment; [`crate::Error::Refused`] when no external worker of this actor holds it, or
 /// it is suspended.
 pub fn finish_external(
     conn: &mut PgConnection,
@@ -104,11 +104,7 @@ pub fn finish_external(
         return Err(not_unfinished(conn, tenant, id, wish));
     };
     let Some((worker, fence)) = external_holder(conn, &job, actor)? else {
-        return Err(refused(
-            &job,
-            wish,
-            "no external worker of the same name holds it",
-        ));
+        return Err(job.refused(wish, "no external worker of the same name holds it"));
     };
     let event = Held {
         id,
@@ -128,7 +124,7 @@ pub fn finish_external(
                 .execute(conn)?;
             Ok(*state)
         }
-        _ => Err(refused(&job, wish, "it has to go on first")),
+        _ => Err(job.refused(wish, "it has to go on first")),
     }
 }
 
@@ -189,15 +185,5 @@ impl Held {
                 detail: None,
             }],
         )
-    }
-}
-
-fn refused(job: &Locked, wish: &str, why: &str) -> Error {
-    Error::Refused {
-        state: Some(job.state),
-        message: format!(
-            "job {} cannot be {wish}: it is {}, and {why}",
-            job.id, job.state
-        ),
     }
 }

@@ -18,6 +18,19 @@ pub(super) struct Locked {
     pub(super) kind: String,
 }
 
+impl Locked {
+    /// Why its state does not allow what was wished; `wish` is a participle, such as `suspended`.
+    pub(super) fn refused(&self, wish: &str, why: &str) -> Error {
+        Error::Refused {
+            state: Some(self.state),
+            message: format!(
+                "job {} cannot be {wish}: it is {}, and {why}",
+                self.id, self.state
+            ),
+        }
+    }
+}
+
 /// Locks an unfinished job of a tenant (`None`: of any), waiting for whoever holds it. Answers `None` when there is no
 /// such unfinished job.
 pub(super) fn lock_one(

@@ -7,7 +7,7 @@ use diesel::sql_types::{BigInt, Bool, Nullable, Timestamptz};
 use serde_json::json;
 
 use super::Actor;
-use super::lock::{Locked, hint_sleepers, lock_one, not_unfinished};
+use super::lock::{hint_sleepers, lock_one, not_unfinished};
 use super::outcome::{Record, record};
 use crate::error::{Error, Result};
 use crate::state::{Event, JobState, next};
@@ -40,17 +40,17 @@ pub fn schedule(
     };
     let plan = look(conn, id, run_at)?;
     if plan.started {
-        return Err(refused(&job, "it has been started before"));
+        return Err(job.refused("scheduled", "it has been started before"));
     }
     let now = match job.state {
         JobState::Open => JobState::Open,
         JobState::Scheduled if plan.later => JobState::Scheduled,
         JobState::Queued if plan.later => {
-            return Err(refused(&job, "it stands in its line and cannot be put off"));
+            return Err(job.refused("scheduled", "it stands in its line and cannot be put off"));
         }
         JobState::Queued => return Ok(job.state),
         state => next(state, Event::Promote)
-            .ok_or_else(|| refused(&job, "only a job that waits can be"))?,
+            .ok_or_else(|| job.refused("scheduled", "only a job that waits can be"))?,
     };
     if plan.same && now == job.state {
         return Ok(now);
@@ -122,16 +122,6 @@ fn act(
     .bind::<Nullable<Timestamptz>, _>(run_at)
     .bind::<Bool, _>(queued)
     .get_result(conn)?)
-}
-
-fn refused(job: &Locked, why: &str) -> Error {
-    Error::Refused {
-        state: Some(job.state),
-        message: format!(
-            "job {} cannot be scheduled: it is {}, and {why}",
-            job.id, job.state
-        ),
-    }
 }
 
 fn text(at: DateTime<Utc>) -> String {

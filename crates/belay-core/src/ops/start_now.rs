@@ -6,14 +6,14 @@ use diesel::sql_types::BigInt;
 use super::lock::{hint_sleepers, lock_one, not_unfinished};
 use super::outcome::{Record, record};
 use super::{Actor, check_reason};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::state::{Event, JobState, next};
 use crate::stmt::stmt;
 
 /// Queues a scheduled job now. Answers the state before: `queued` when it was that already.
 ///
 /// # Errors
-/// [`Error::Missing`]; [`Error::Refused`] when the job is not waiting for its time.
+/// [`crate::Error::Missing`]; [`crate::Error::Refused`] when the job is not waiting for its time.
 pub fn start_now(
     conn: &mut PgConnection,
     tenant: Option<i32>,
@@ -29,13 +29,7 @@ pub fn start_now(
         return Ok(job.state);
     }
     let Some(now) = next(job.state, Event::Promote) else {
-        return Err(Error::Refused {
-            state: Some(job.state),
-            message: format!(
-                "job {id} cannot be started now: it is {}, and only a scheduled job can be",
-                job.state
-            ),
-        });
+        return Err(job.refused("started now", "only a scheduled job can be"));
     };
     stmt::<()>("-- start_now\n update belay.job set state = 'queued', ticket = nextval('belay.ticket'), run_at = now() where id = $1 and state = 'scheduled'")
         .bind::<BigInt, _>(id)

@@ -8,14 +8,14 @@ use diesel::sql_types::{BigInt, Bool, Text};
 use super::lock::{Locked, hint_worker, lock_one, not_unfinished};
 use super::outcome::{Record, record};
 use super::{Actor, check_reason};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::state::{Event, JobState, next};
 use crate::stmt::stmt;
 
 /// Asks the worker of a running job to hold it still. Answers the state before: `suspended` when it was that already.
 ///
 /// # Errors
-/// [`Error::Missing`]; [`Error::Refused`] when the job is not running or its kind cannot be suspended.
+/// [`crate::Error::Missing`]; [`crate::Error::Refused`] when the job is not running or its kind cannot be suspended.
 pub fn suspend(
     conn: &mut PgConnection,
     tenant: Option<i32>,
@@ -32,14 +32,13 @@ pub fn suspend(
         return Ok(job.state);
     }
     let Some(now) = next(job.state, Event::Suspend) else {
-        return Err(refused(&job, "suspended", "only a running job can be"));
+        return Err(job.refused("suspended", "only a running job can be"));
     };
     let can: bool = stmt::<Bool>("-- can_suspend\n select coalesce((select can_suspend from belay.kind where name = $1), false)")
         .bind::<Text, _>(&job.kind)
         .get_result(conn)?;
     if !can {
-        return Err(refused(
-            &job,
+        return Err(job.refused(
             "suspended",
             &format!("jobs of kind {:?} cannot be held still", job.kind),
         ));
@@ -53,7 +52,7 @@ pub fn suspend(
 /// Lets a suspended job go on. Answers the state before: `running` when it was that already.
 ///
 /// # Errors
-/// [`Error::Missing`]; [`Error::Refused`] when the job is neither suspended nor running.
+/// [`crate::Error::Missing`]; [`crate::Error::Refused`] when the job is neither suspended nor running.
 pub fn resume(
     conn: &mut PgConnection,
     tenant: Option<i32>,
@@ -70,22 +69,12 @@ pub fn resume(
         return Ok(job.state);
     }
     let Some(now) = next(job.state, Event::Resume) else {
-        return Err(refused(&job, "resumed", "only a suspended job can be"));
+        return Err(job.refused("resumed", "only a suspended job can be"));
     };
     stmt::<()>("-- resume\n update belay.job set state = 'running', suspended_at = null where id = $1 and state = 'suspended'")
         .bind::<BigInt, _>(id)
         .execute(conn)?;
     write(conn, &job, "resumed", now, actor, reason)
-}
-
-fn refused(job: &Locked, wish: &str, why: &str) -> Error {
-    Error::Refused {
-        state: Some(job.state),
-        message: format!(
-            "job {} cannot be {wish}: it is {}, and {why}",
-            job.id, job.state
-        ),
-    }
 }
 
 fn write(

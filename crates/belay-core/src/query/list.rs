@@ -43,6 +43,9 @@ pub struct JobFilter {
     pub not_gone: bool,
 }
 
+/// Most jobs that are counted beside a page.
+pub const COUNTED: i64 = 100_000;
+
 /// How many jobs there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count {
@@ -55,8 +58,7 @@ pub struct Count {
 impl Count {
     /// The count as it can be said beside a page of `jobs` jobs after the first `offset`: never less than what was seen, and more
     /// than that when counting stopped and the page is full, so that whoever follows the pages does not stop there.
-    #[must_use]
-    pub fn with_page(self, offset: i64, jobs: usize, limit: i64) -> i64 {
+    fn with_page(self, offset: i64, jobs: usize, limit: i64) -> i64 {
         let jobs = i64::try_from(jobs).unwrap_or(i64::MAX);
         let more = self.capped && jobs >= limit;
         let seen = offset.saturating_add(jobs).saturating_add(i64::from(more));
@@ -151,6 +153,26 @@ pub fn page(
         .bind::<BigInt, _>(offset)
         .bind::<BigInt, _>(limit)
         .load(conn)?)
+}
+
+/// As [`page`], and how many jobs there are, for showing beside it: counted up to [`COUNTED`] of the unfinished and of the finished ones
+/// each, and from there on more than what lies before the end of the page, as long as there is more.
+///
+/// # Errors
+/// Those of [`page`].
+pub fn counted_page(
+    conn: &mut PgConnection,
+    filter: &JobFilter,
+    offset: i64,
+    limit: i64,
+) -> Result<(Vec<Job>, i64)> {
+    let count = count(conn, filter, COUNTED)?;
+    if offset >= count.jobs && !count.capped {
+        return Ok((Vec::new(), count.jobs));
+    }
+    let jobs = page(conn, filter, offset, limit)?;
+    let total = count.with_page(offset, jobs.len(), limit);
+    Ok((jobs, total))
 }
 
 fn chosen(filter: &JobFilter, columns: &str) -> String {

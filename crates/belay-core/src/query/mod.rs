@@ -18,7 +18,9 @@ pub use attributes::attributes;
 pub use bulk::{bulk_actions, count_bulk, preview_bulk};
 pub use job::{get, resolve};
 pub use key::{find_key, keys};
-pub use list::{Count, JobFilter, Listed, MAX_OFFSET_PAGE, MAX_PAGE, count, list, page};
+pub use list::{
+    COUNTED, Count, JobFilter, Listed, MAX_OFFSET_PAGE, MAX_PAGE, count, counted_page, list, page,
+};
 pub use marks::{cancel_marks, find, gone, is_gone};
 pub use output::{outputs, progress, progress_of};
 pub use overview::{

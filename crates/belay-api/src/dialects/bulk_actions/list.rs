@@ -34,8 +34,8 @@ pub(super) fn verb() -> Verb {
 pub(super) async fn list_bulk_actions(call: Call) -> Answer {
     let query = call.query(&["status", "limit", "offset"])?;
     let states = states(&query)?;
-    let limit = number(&query, "limit", USUAL_PAGE, 1, LARGEST_PAGE)?;
-    let offset = number(&query, "offset", 0, 0, i64::MAX - LARGEST_PAGE)?;
+    let limit = query.number("limit", USUAL_PAGE, 1..=LARGEST_PAGE)?;
+    let offset = query.number("offset", 0, 0..=i64::MAX - LARGEST_PAGE)?;
     let grant = call.grant.clone();
     let (actions, total) = call
         .request
@@ -54,23 +54,4 @@ fn states(query: &Query) -> Result<Vec<JobState>, Fault> {
         let words = Status::ALL.map(Status::as_str).join(", ");
         Fault::malformed(format!("status is {shown:?}, it must be one of {words}")).field("status")
     })
-}
-
-fn number(
-    query: &Query,
-    name: &'static str,
-    usual: i64,
-    least: i64,
-    most: i64,
-) -> Result<i64, Fault> {
-    let what = if most > LARGEST_PAGE {
-        format!("a number from {least}")
-    } else {
-        format!("a number from {least} to {most}")
-    };
-    let value = query.value(name, &what)?.unwrap_or(usual);
-    if (least..=most).contains(&value) {
-        return Ok(value);
-    }
-    Err(Fault::malformed(format!("{name} is {value}, it must be {what}")).field(name))
 }

@@ -32,8 +32,8 @@ pub(super) async fn list_ingest_jobs(call: Call) -> Answer {
     let query = call.query(&[
         "limit", "offset", "orderBy", "orderby", "states", "state", "tenant",
     ])?;
-    let limit = number(&query, "limit", 1..=MAX_PAGE)?.unwrap_or(USUAL_PAGE);
-    let offset = number(&query, "offset", 0..=i64::from(i32::MAX))?.unwrap_or(0);
+    let limit = query.number("limit", USUAL_PAGE, 1..=MAX_PAGE)?;
+    let offset = query.number("offset", 0, 0..=i64::from(i32::MAX))?;
     let order = order(&query)?;
     let states = states(&query)?;
     let caller = call.caller(&query).await?;
@@ -47,21 +47,6 @@ pub(super) async fn list_ingest_jobs(call: Call) -> Answer {
         .map(|row| wire::IngestJob::new(row, prefix))
         .collect();
     answer(StatusCode::OK, &wire::IngestJobs { data })
-}
-
-fn number(
-    query: &Query,
-    name: &str,
-    range: std::ops::RangeInclusive<i64>,
-) -> Result<Option<i64>, Fault> {
-    let what = format!("a number from {} to {}", range.start(), range.end());
-    let value: Option<i64> = query.value(name, &what)?;
-    match value {
-        Some(value) if !range.contains(&value) => {
-            Err(Fault::malformed(format!("{name} is {value}, it must be {what}")).field(name))
-        }
-        value => Ok(value),
-    }
 }
 
 /// A parameter that has two spellings.

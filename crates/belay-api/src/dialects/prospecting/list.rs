@@ -32,7 +32,7 @@ pub(super) fn verb() -> Verb {
 pub(super) async fn list_prospecting_jobs(call: Call) -> Answer {
     let group = path::group(&call)?;
     let query = call.query(&["cursor", "limit", "status"])?;
-    let limit = limit(&query)?;
+    let limit = query.number("limit", USUAL_PAGE, 1..=MAX_PAGE)?;
     let filter = JobFilter {
         states: states(&query)?,
         before: query
@@ -59,15 +59,6 @@ pub(super) async fn list_prospecting_jobs(call: Call) -> Answer {
         has_more,
     };
     wire::success(&call.request, StatusCode::OK, page)
-}
-
-fn limit(query: &Query) -> Result<i64, Fault> {
-    let what = format!("a number from 1 to {MAX_PAGE}");
-    let limit = query.value("limit", &what)?.unwrap_or(USUAL_PAGE);
-    if (1..=MAX_PAGE).contains(&limit) {
-        return Ok(limit);
-    }
-    Err(Fault::malformed(format!("limit is {limit}, it must be {what}")).field("limit"))
 }
 
 fn states(query: &Query) -> Result<Vec<belay_core::JobState>, Fault> {

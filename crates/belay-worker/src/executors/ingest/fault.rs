@@ -16,8 +16,6 @@ pub(super) enum Fault {
     Bad(String),
     /// The database did not do what it should.
     Database(belay_core::Error),
-    /// Another load of the same object is under way.
-    Taken,
     /// The job is not what it was when it ended.
     NotSettled(Settled),
 }

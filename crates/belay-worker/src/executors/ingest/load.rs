@@ -1,7 +1,6 @@
 //! A whole load: one transaction on a connection of its own, from the first chunk to the report.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use belay_core::db::Role;
 use belay_core::model::UploadedFile;
@@ -21,8 +20,8 @@ use super::signal::Signal;
 use super::target::Target;
 use crate::executors::{Progress, Sink};
 
-/// How long to wait before another look when another load of the same object is under way.
-const TAKEN: Duration = Duration::from_millis(300);
+/// The lock that loads of one object take in turn; `$1` names the object.
+const TURN: &str = "hashtextextended('belay load ' || $1, 0)";
 /// What the connection of a load is called while it loads; the job and the fence follow.
 const LOAD: &str = "belay load";
 /// Most bytes that the documents of one job may have: as many as its uploads.
@@ -71,30 +70,18 @@ impl Load {
         })?;
         let mut session = db.session(Role::Load)?;
         session.run(|conn| end_older(conn, self.job, self.fence))?;
-        let (loaded, fault) = loop {
-            let mut fault = None;
-            let loaded = session.tx(|conn| {
-                let outcome = signal
-                    .open(backend(conn)?)
-                    .and_then(|()| self.load(conn, &order, objects, signal));
-                // From here on the connection may be somebody else's, behind a pooler.
-                signal.close();
-                outcome.map_err(|why| {
-                    fault = Some(why);
-                    Error::Busy("the load is rolled back".into())
-                })
-            });
-            if !matches!(fault, Some(Fault::Taken)) {
-                break (loaded, fault);
-            }
-            self.sink.progress(Progress {
-                done: 0,
-                total: None,
-                message: Some("waits for another load of the same object".into()),
-            });
-            std::thread::sleep(TAKEN);
-            signal.check()?;
-        };
+        let mut fault = None;
+        let loaded = session.tx(|conn| {
+            let outcome = signal
+                .open(backend(conn)?)
+                .and_then(|()| self.load(conn, &order, objects, signal));
+            // From here on the connection may be somebody else's, behind a pooler.
+            signal.close();
+            outcome.map_err(|why| {
+                fault = Some(why);
+                Error::Busy("the load is rolled back".into())
+            })
+        });
         match (loaded, fault) {
             (Ok(()), _) => Ok(JobState::Completed),
             (Err(_), Some(Fault::NotSettled(Settled::Now(_)))) => self.give_in(&mut session),
@@ -122,9 +109,7 @@ impl Load {
                 job: self.job,
             },
         };
-        if !take(conn, &target.name())? {
-            return Err(Fault::Taken);
-        }
+        self.take_turn(conn, &target.name())?;
         let files = query::upload::files(conn, self.job)?;
         let mut walk = Walk {
             load: self,
@@ -168,6 +153,31 @@ impl Load {
         Ok(())
     }
 
+    /// Makes this transaction the only one that loads this object. Waits for another one as long as for any lock.
+    fn take_turn(&self, conn: &mut PgConnection, name: &str) -> Result<(), Error> {
+        #[derive(QueryableByName)]
+        struct Turn {
+            #[diesel(sql_type = Bool)]
+            free: bool,
+        }
+        let turn: Turn =
+            diesel::sql_query(format!("select pg_try_advisory_xact_lock({TURN}) as free"))
+                .bind::<Text, _>(name)
+                .get_result(conn)?;
+        if turn.free {
+            return Ok(());
+        }
+        self.sink.progress(Progress {
+            done: 0,
+            total: None,
+            message: Some("waits for another load of the same object".into()),
+        });
+        diesel::sql_query(format!("select pg_advisory_xact_lock({TURN})"))
+            .bind::<Text, _>(name)
+            .execute(conn)?;
+        Ok(())
+    }
+
     /// Reports a load that is rolled back because its job was cancelled in the meantime.
     fn give_in(&self, session: &mut Session) -> Result<JobState, Fault> {
         let stopped = Verdict::Stopped {
@@ -202,21 +212,6 @@ fn end_older(conn: &mut PgConnection, job: i64, fence: i32) -> Result<(), Error>
     .bind::<BigInt, _>(i64::from(fence))
     .execute(conn)?;
     Ok(())
-}
-
-/// Makes this transaction the only one that loads this object; `false` when there is another.
-fn take(conn: &mut PgConnection, name: &str) -> Result<bool, Error> {
-    #[derive(QueryableByName)]
-    struct Taken {
-        #[diesel(sql_type = Bool)]
-        taken: bool,
-    }
-    let taken: Taken = diesel::sql_query(
-        "select pg_try_advisory_xact_lock(hashtextextended('belay load ' || $1, 0)) as taken",
-    )
-    .bind::<Text, _>(name)
-    .get_result(conn)?;
-    Ok(taken.taken)
 }
 
 fn backend(conn: &mut PgConnection) -> Result<i32, Error> {

@@ -5,9 +5,9 @@
 //! into a temporary table and brought to its place in batches, so memory stays bounded and a stop is seen soon; a statement that
 //! takes long is cancelled.
 //!
-//! Loads of the same object are one after the other: two that meet in the same rows would only wait for each other. A load that meets
-//! somebody else's locks for too long is taken back and tried again later, which costs no attempt. A load that was taken away from a
-//! frozen worker is ended in the database by the next attempt.
+//! Loads of the same object are one after the other: two that meet in the same rows would only wait for each other. A load that
+//! waits too long for another one, or for somebody else's locks, is taken back and tried again later, which costs no attempt. What
+//! a frozen worker has left in the database is ended by the next attempt.
 //!
 //! - To **upsert**, the first record of each file names the columns, in any order. Columns that a file does not have are left as they
 //!   are. To **delete**, there is no such record: a record is the key of the object, in the order of its declaration. For a key of one
@@ -55,7 +55,7 @@ const WHY: Duration = Duration::from_secs(10);
 const STOPPED: Finish = Finish::Stopped {
     rung: Rung::Cooperative,
 };
-/// Somebody held rows, or the table, for longer than a statement waits.
+/// Somebody held rows, or the object, for longer than a statement waits.
 const HELD_UP: Finish = Finish::Snoozed {
     delay: Duration::from_secs(10),
 };
@@ -190,8 +190,7 @@ async fn finish(
         Fault::Stopped | Fault::NotSettled(_) => STOPPED,
         Fault::Bad(message) => failed(message, false),
         // Its statement was cancelled.
-        Fault::Database(_) | Fault::Taken if was_told(control) => STOPPED,
-        Fault::Taken => HELD_UP,
+        Fault::Database(_) if was_told(control) => STOPPED,
         Fault::Database(error) if is_held_up(&error) => HELD_UP,
         Fault::Database(error) => failed(error.to_string(), error.is_transient()),
         Fault::DataGone => match timeout(WHY, told_to_stop(control)).await {

@@ -33,7 +33,7 @@ pub(crate) fn verb() -> Verb {
 )]
 pub(crate) async fn list_jobs(call: Call) -> Answer {
     let query = call.query(&["state", "queue", "kind", "tenant", "limit", "cursor"])?;
-    let limit = limit(&query)?;
+    let limit = query.number("limit", USUAL_PAGE, 1..=MAX_PAGE)?;
     let filter = JobFilter {
         tenant: None,
         states: states(&query)?,
@@ -58,15 +58,6 @@ pub(crate) async fn list_jobs(call: Call) -> Answer {
         .map(wire::Job::try_from)
         .collect::<Result<Vec<_>, Fault>>()?;
     json(StatusCode::OK, &wire::Jobs { jobs, next })
-}
-
-fn limit(query: &Query) -> Result<i64, Fault> {
-    let what = format!("a number from 1 to {MAX_PAGE}");
-    let limit = query.value("limit", &what)?.unwrap_or(USUAL_PAGE);
-    if (1..=MAX_PAGE).contains(&limit) {
-        return Ok(limit);
-    }
-    Err(Fault::malformed(format!("limit is {limit}, it must be {what}")).field("limit"))
 }
 
 fn states(query: &Query) -> Result<Vec<JobState>, Fault> {
