@@ -23,7 +23,8 @@ struct Old {
     id: i64,
 }
 
-/// Numbers of ingest jobs that have been open, or waiting to be run, for longer than `age`: up to `limit`, the lowest first.
+/// Numbers of ingest jobs that have been open, or waiting to be run, for longer than `age`: up to `limit`, the lowest first. Looks
+/// through all unfinished jobs, about a second for ten million: an index for this would be paid for by every enqueue.
 ///
 /// # Errors
 /// Those of the database.
