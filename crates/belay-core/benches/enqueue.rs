@@ -24,8 +24,8 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
 const CLIENTS: u32 = 8;
-const SECONDS: u64 = 4;
-const ROUNDS: u32 = 3;
+const SECONDS: u64 = 1;
+const ROUNDS: u32 = 15;
 const PAYLOAD: &str = r#"{"to": "someone@example.org", "order": 1, "template": "order-confirmation", "padding": "0af7651916cd43dd8448eb211c80319c0af7651916cd43dd8448eb211c80319c"}"#;
 
 diesel::table! {

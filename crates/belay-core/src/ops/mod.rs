@@ -58,7 +58,7 @@ pub use claim::{CLAIM_SQL, Claimed, Line, LineFloor, claim, last_ticket, lines, 
 pub use close::close;
 pub use complete::{COMPLETE_SQL, complete, unresolved};
 pub use delete_data::delete_data;
-pub use enqueue::{Enqueued, MAX_ENQUEUE, NewJob, enqueue, enqueue_many};
+pub use enqueue::{DEFAULT_TENANT, Enqueued, MAX_ENQUEUE, NewJob, enqueue, enqueue_many};
 pub use expire::{expire_ingest, old_ingest};
 pub use external::{EXTERNAL_LEASE, finish_external, start_external};
 pub use force_cancel::{Forced, force_cancel};

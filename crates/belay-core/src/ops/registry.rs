@@ -45,6 +45,10 @@ pub fn register_kinds(conn: &mut PgConnection, kinds: &[KindSpec]) -> Result<()>
             }
         }
     }
+    // A kind registers its queue itself, but in the order of kinds.
+    stmt::<()>("-- register_queues\n insert into belay.queue (name) select distinct q from unnest($1) q order by q on conflict do nothing")
+        .bind::<Array<Text>, _>(kinds.iter().map(|k| k.queue.as_str()).collect::<Vec<_>>())
+        .execute(conn)?;
     stmt::<()>(
         "-- register_kinds
          insert into belay.kind as k (name, executor, queue, priority, max_attempts, timeout_s, can_suspend)

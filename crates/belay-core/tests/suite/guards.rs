@@ -117,6 +117,17 @@ fn a_job_can_be_inserted_exactly_in_a_first_state() {
     }
 }
 
+#[test]
+fn the_number_of_a_job_is_positive() {
+    let db = TestDb::new();
+    let conn = &mut db.conn();
+    for id in [0, -1, i64::MIN] {
+        let row = insert_row(&shape(JobState::Queued), JobState::Queued);
+        let refusal = refused(conn, &row.replacen("(1, ", &format!("({id}, "), 1));
+        assert_eq!(refusal.constraint, "job_id_positive", "{refusal:?}");
+    }
+}
+
 fn insert_done(was: JobState, now: JobState) -> String {
     let when = |is: bool, yes| if is { yes } else { "null" };
     let cancelled = now == JobState::Cancelled;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use belay_core::Error;
-use belay_core::ops::{self, KindSpec};
+use belay_core::ops::{self, Actor, KindSpec, NewJob, Via};
 use belay_core::query;
 use belay_testkit::TestDb;
 
-use crate::common::{count, overtaken, register, run};
+use crate::common::{count, overtaken, refused, register, run, texts};
 
 fn kind(name: &str) -> KindSpec {
     KindSpec {
@@ -196,4 +196,71 @@ fn a_kind_that_nothing_runs_waits_until_a_worker_has_one_of_that_name() {
     for name in ["nothing", "", "noop\0", "NOOP"] {
         assert!(!query::is_kind(conn, name).unwrap(), "{name:?}");
     }
+}
+
+/// An enqueue that names neither queue nor priority does not look whether the line exists.
+#[test]
+fn the_usual_line_of_a_kind_exists_from_its_registration_and_cannot_go() {
+    let db = TestDb::new();
+    let conn = &mut db.conn();
+    let missing = "select count(*) from belay.kind k where not exists
+      (select from belay.line l where (l.queue, l.kind, l.priority) = (k.queue, k.name, k.priority))";
+    assert_eq!(count(conn, missing), 0);
+    let mut spec = KindSpec {
+        queue: "mail".into(),
+        priority: 2,
+        ..kind("letter")
+    };
+    ops::register_kinds(conn, std::slice::from_ref(&spec)).unwrap();
+    assert_eq!(count(conn, missing), 0);
+    spec.queue = "post".into();
+    ops::register_kinds(conn, std::slice::from_ref(&spec)).unwrap();
+    spec.priority = 9;
+    ops::register_kinds(conn, std::slice::from_ref(&spec)).unwrap();
+    run(
+        conn,
+        "update belay.kind set queue = 'elsewhere' where name = 'sleep';
+         insert into belay.kind (name, executor, queue) values ('by-hand', 'none', 'hands')",
+    );
+    assert_eq!(count(conn, missing), 0);
+    let job = ops::enqueue(
+        conn,
+        1,
+        &NewJob::new("letter"),
+        None,
+        false,
+        &Actor::new("me", Via::Native),
+    )
+    .unwrap();
+    let place = texts(
+        conn,
+        &format!(
+            "select queue || ' ' || priority from belay.job where id = {}",
+            job.id
+        ),
+    );
+    assert_eq!(place, ["post 9"]);
+    let refusal = refused(
+        conn,
+        "delete from belay.line where kind = 'letter' and priority = 9",
+    );
+    assert_eq!(refusal.constraint, "kind_line", "{refusal:?}");
+}
+
+/// Jobs carry its number without a foreign key.
+#[test]
+fn a_tenant_can_neither_go_nor_change_its_number() {
+    let db = TestDb::new();
+    let conn = &mut db.conn();
+    let refusal = refused(conn, "delete from belay.tenant where id = 1");
+    assert_eq!(
+        refusal.message, "tenants are never removed, tenant: 1",
+        "{refusal:?}"
+    );
+    run(
+        conn,
+        "alter table belay.tenant alter column id drop identity",
+    );
+    let refusal = refused(conn, "update belay.tenant set id = 2 where id = 1");
+    assert_eq!(refusal.constraint, "tenant_number", "{refusal:?}");
 }
