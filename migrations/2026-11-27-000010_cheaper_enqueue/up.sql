@@ -1,6 +1,9 @@
 -- An ordinary enqueue costs less. Taken apart in a loop inside the server, an INSERT into `job` paid more for its walls than for the
 -- row: the WHEN clause of its trigger and every CHECK are read anew by each statement. Walls and promises stay what they were.
 
+-- In the order in which an enqueue takes them, so that clients wait for this and not against it.
+lock table belay.kind, belay.line, belay.job in access exclusive mode;
+
 -- Creation is judged inside a function, without a WHEN clause and without settings of its own, both of which cost more than the
 -- function does. Therefore operators of the ordinary path are named with their schema.
 create function belay.job_birth() returns trigger language plpgsql
@@ -42,34 +45,42 @@ end $$;
 drop trigger job_created on belay.job;
 create trigger job_created before insert on belay.job for each row execute function belay.job_birth();
 
--- What the two CHECKs said beside this: a row is never in a finished state and its number is positive. Both are decided at creation,
--- and the triggers of UPDATE let no row become either.
+-- The mark of a cancel and the state, whoever writes and also where triggers do not fire: every state up to `cancelling` comes before
+-- the finished ones, which no row here may have. That a number is positive is decided at creation, and numbers never change.
 alter table belay.job drop constraint job_id_positive, drop constraint job_cancel_marked,
-  add constraint job_cancel_marked check ((cancel_at is null) = (state <> 'cancelling'));
+  add constraint job_cancel_marked check (case when cancel_at is null then state < 'cancelling' else state = 'cancelling' end);
 
--- The usual line of every kind exists, so that a job that names neither queue nor priority needs the row of its kind and nothing else.
+-- The usual line of a kind is that of a job which names neither queue nor priority. Once it is there, such a job needs the row of its
+-- kind and nothing else. Only the first job of a line makes it, so whoever registers a kind waits for nobody.
+alter table belay.kind add column has_line boolean not null default false;
+comment on column belay.kind.has_line is 'Whether the usual line, that of queue and priority, is known to exist. Daemons look every few seconds; lines never go.';
 create function belay.kind_line() returns trigger language plpgsql
 set search_path = pg_catalog, belay, pg_temp
 as $$
 begin
-  insert into belay.queue (name) values (new.queue) on conflict do nothing;
-  insert into belay.line (queue, kind, priority) values (new.queue, new.name, new.priority) on conflict do nothing;
-  return null;
+  new.has_line := exists (select from belay.line l where l.queue = new.queue and l.kind = new.name and l.priority = new.priority);
+  return new;
 end $$;
-insert into belay.queue (name) select distinct queue from belay.kind order by queue on conflict do nothing;
-insert into belay.line (queue, kind, priority) select queue, name, priority from belay.kind order by name on conflict do nothing;
-create trigger kind_line after insert or update of queue, priority on belay.kind for each row execute function belay.kind_line();
-alter table belay.kind add constraint kind_line foreign key (queue, name, priority) references belay.line (queue, kind, priority)
-  deferrable initially deferred;
+create trigger kind_line before insert or update on belay.kind for each row execute function belay.kind_line();
+update belay.kind set has_line = true;
 
--- Jobs name their tenant without a foreign key, and an enqueue for the first one does not look whether it exists.
+create function belay.line_kept() returns trigger language plpgsql
+set search_path = pg_catalog, belay, pg_temp
+as $$
+begin
+  if exists (select from belay.kind k where k.queue = old.queue and k.name = old.kind and k.priority = old.priority and k.has_line) then
+    raise exception 'line %/%/%: the usual line of a kind stays', old.queue, old.kind, old.priority
+      using errcode = 'check_violation', constraint = 'line_kept', schema = 'belay', table = 'line',
+            hint = 'Give the kind another queue or priority first.';
+  end if;
+  return old;
+end $$;
+create trigger line_kept before delete or update on belay.line for each row execute function belay.line_kept();
+
+-- Jobs carry their tenant without a foreign key, and an enqueue for the first one does not look whether it exists.
 create trigger tenant_kept before delete on belay.tenant for each row
   execute function belay.refuse_rewrite('tenants are never removed, tenant');
 create trigger tenant_number before update of id on belay.tenant for each row when (old.id <> new.id)
   execute function belay.refuse_rewrite('the number of a tenant never changes, tenant');
 
-comment on table belay.queue is 'Queues that ever held a job or are the usual one of a kind.';
-comment on table belay.line is
-  'The lines in which jobs wait: one per queue, kind and priority in use, and the usual one of every kind. Workers ask for lines by name, so that they claim only kinds they can run.';
-
-revoke all on function belay.job_birth(), belay.check_birth(belay.job), belay.kind_line() from public;
+revoke all on function belay.job_birth(), belay.check_birth(belay.job), belay.kind_line(), belay.line_kept() from public;

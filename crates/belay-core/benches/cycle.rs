@@ -39,11 +39,11 @@ fn main() {
     let url = cluster.migrated("cycle");
     let mut conn = PgConnection::establish(&url).expect("a connection");
     let floor_script = floor_script();
-    let (mut ours, mut floors, mut wal) = (Vec::new(), Vec::new(), 0.0);
+    let (mut ours, mut floors, mut wal) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
         let before = wal_bytes(&mut conn);
         let (jobs, rate) = through_the_operations(&url);
-        wal = (wal_bytes(&mut conn) - before) as f64 / jobs as f64;
+        wal.push((wal_bytes(&mut conn) - before) as f64 / jobs as f64);
         let floor = pgbench(
             cluster.bin_dir(),
             &url,
@@ -62,10 +62,11 @@ fn main() {
     }
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     println!(
-        "cycle of {BATCH} x {CLIENTS}: operations {:.0} jobs/s, pgbench {:.0} jobs/s, ratio {:.2} (goal 0.80); WAL {wal:.0} bytes/job (goal 1600); HOT {:.3} (goal 0.90)",
+        "cycle of {BATCH} x {CLIENTS}: operations {:.0} jobs/s, pgbench {:.0} jobs/s, ratio {:.2} (goal 0.80); WAL {:.0} bytes/job (goal 1600); HOT {:.3} (goal 0.90)",
         mean(&ours),
         mean(&floors),
         mean(&ours) / mean(&floors),
+        mean(&wal),
         hot_share(&mut conn),
     );
 }

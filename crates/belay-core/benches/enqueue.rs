@@ -77,6 +77,9 @@ fn main() {
     };
     let worker = ops::register(&mut conn, &worker).expect("a worker");
     let db = Db::new(DbConfig::new(&url)).expect("a pool");
+    // As daemons do every few seconds.
+    enqueue(&mut conn);
+    assert_eq!(ops::note_lines(&mut conn).expect("the line"), 1);
     for asleep in [false, true] {
         if asleep {
             ops::sleep(&mut conn, worker).expect("asleep");

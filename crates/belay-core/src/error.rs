@@ -128,14 +128,15 @@ impl From<Diesel> for Error {
                 message,
             },
             // Lock and statement timeouts have no kind of their own in diesel.
-            None if is_wait_over(&message) => Self::Busy(message),
+            None if is_contention(&message) => Self::Busy(message),
             None if is_going_away(&message) => Self::Unreachable(message),
             _ => Self::Database(error),
         }
     }
 }
 
-fn is_wait_over(message: &str) -> bool {
+/// Whether a message of the database says that somebody else was in the way.
+pub(crate) fn is_contention(message: &str) -> bool {
     message.contains("lock timeout")
         || message.contains("statement timeout")
         || message.contains("deadlock detected")

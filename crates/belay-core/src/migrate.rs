@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, is_contention};
 use crate::stmt::stmt;
 
 /// Every migration this program knows, in order.
@@ -22,7 +22,8 @@ pub struct Migrated {
 ///
 /// # Errors
 /// [`Error::Unreachable`] without a connection; [`Error::Refused`] when the database has a migration this program does
-/// not know, that is, when it was migrated by a newer version; [`Error::Database`] when a migration fails.
+/// not know, that is, when it was migrated by a newer version, or when a migration fails; [`Error::Busy`] when it meets the locks of
+/// transactions that are open.
 pub fn run(url: &str) -> Result<Migrated> {
     let mut conn = connect(url)?;
     run_on(&mut conn)
@@ -43,7 +44,9 @@ fn run_on(conn: &mut PgConnection) -> Result<Migrated> {
              set local search_path to belay, pg_catalog;",
         )?;
         refuse_newer(conn)?;
-        let applied = conn.run_pending_migrations(MIGRATIONS).map_err(failed)?;
+        let applied = conn
+            .run_pending_migrations(MIGRATIONS)
+            .map_err(|e| in_the_way(e.as_ref()).unwrap_or_else(|| failed(e)))?;
         Ok(Migrated {
             applied: applied.iter().map(ToString::to_string).collect(),
         })
@@ -55,6 +58,16 @@ fn failed(error: impl std::fmt::Display) -> Error {
         state: None,
         message: format!("a migration failed and was rolled back: {error}"),
     }
+}
+
+/// Clients that are at work hold locks that a migration needs. What comes of that passes.
+fn in_the_way(error: &(dyn std::error::Error + 'static)) -> Option<Error> {
+    let said = error.to_string();
+    is_contention(&said).then(|| {
+        Error::Busy(format!(
+            "a migration met transactions of clients and was rolled back: {said}; end those that are open for long"
+        ))
+    })
 }
 
 fn refuse_newer(conn: &mut PgConnection) -> Result<()> {

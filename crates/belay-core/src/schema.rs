@@ -258,6 +258,8 @@ pub mod belay {
             timeout_s -> Nullable<Int4>,
             can_suspend -> Bool,
             seen_at -> Timestamptz,
+            /// Whether the usual line, that of queue and priority, is known to exist. Daemons look every few seconds; lines never go.
+            has_line -> Bool,
         }
     }
 
@@ -265,7 +267,7 @@ pub mod belay {
         use diesel::sql_types::*;
         use crate::state::sql::*;
 
-        /// The lines in which jobs wait: one per queue, kind and priority in use, and the usual one of every kind. Workers ask for lines by name, so that they claim only kinds they can run.
+        /// The lines in which jobs wait: one per queue, kind and priority in use. Workers ask for lines by name, so that they claim only kinds they can run.
         belay.line (queue, kind, priority) {
             queue -> Text,
             kind -> Text,
@@ -277,7 +279,7 @@ pub mod belay {
         use diesel::sql_types::*;
         use crate::state::sql::*;
 
-        /// Queues that ever held a job or are the usual one of a kind.
+        /// Queues that ever held a job, registered by the first enqueue.
         belay.queue (name) {
             name -> Text,
             created_at -> Timestamptz,
@@ -380,6 +382,7 @@ pub mod belay {
         }
     }
 
+    diesel::joinable!(line -> kind (kind));
     diesel::joinable!(line -> queue (queue));
     diesel::joinable!(session -> api_key (api_key));
     diesel::joinable!(sleeper -> worker (worker));

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 /// What the banner is about.
 #[derive(Debug)]
 pub(crate) struct Banner<'a> {
@@ -20,6 +22,18 @@ pub(crate) struct Banner<'a> {
 }
 
 impl Banner<'_> {
+    /// The same for programs, on one line.
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "address": self.url,
+            "key_file": self.key,
+            "key_made_now": self.new_key,
+            "database": self.database.map(|(_, url)| url),
+            "drain_s": self.drain.as_secs_f64(),
+        })
+    }
+
     pub(crate) fn text(&self) -> String {
         let mut text = format!("\nBelay {} is ready.\n\n", env!("CARGO_PKG_VERSION"));
         // Writing to a String cannot fail.
@@ -86,6 +100,31 @@ mod tests {
         ] {
             assert_eq!(quoted(word), expected);
         }
+    }
+
+    #[test]
+    fn programs_are_told_the_same() {
+        let elsewhere = Banner {
+            url: "http://[::1]:80",
+            key: None,
+            new_key: false,
+            database: None,
+            drain: Duration::from_millis(1500),
+        };
+        assert_eq!(
+            elsewhere.json(),
+            json!({
+                "version": env!("CARGO_PKG_VERSION"), "address": "http://[::1]:80", "key_file": null, "key_made_now": false,
+                "database": null, "drain_s": 1.5
+            })
+        );
+        let private = Banner {
+            key: Some(Path::new("/data/admin.key")),
+            database: Some(("psql", "postgres://belay@/belay")),
+            ..elsewhere
+        };
+        assert_eq!(private.json()["key_file"], "/data/admin.key");
+        assert_eq!(private.json()["database"], "postgres://belay@/belay");
     }
 
     #[test]

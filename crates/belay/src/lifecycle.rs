@@ -27,18 +27,18 @@ const LAST_ANSWERS: u64 = 5;
 /// How often a stop that takes its time says what it waits for.
 const REPORT: Duration = Duration::from_secs(10);
 
-/// Runs the daemon until it is asked to stop.
+/// Runs the daemon until it is asked to stop. When it is ready it says so on standard output, as one JSON object if that is wanted.
 ///
 /// # Errors
 /// When it cannot start, or the HTTP server ends by itself.
-pub(crate) fn run(config: Config) -> Result<Exit, Failure> {
+pub(crate) fn run(config: Config, json: bool) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("belay")
         .enable_all()
         .build()
         .map_err(|error| system("no runtime", &error))?;
-    let outcome = runtime.block_on(live(config));
+    let outcome = runtime.block_on(live(config, json));
     // Whatever still blocks by now has been waited for long enough.
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome
@@ -48,7 +48,7 @@ fn system(what: &str, error: &std::io::Error) -> Failure {
     Failure::new(Exit::Refused, format!("the system gave {what}: {error}"))
 }
 
-async fn live(config: Config) -> Result<Exit, Failure> {
+async fn live(config: Config, json: bool) -> Result<Exit, Failure> {
     let stop = Stop::new();
     signals::listen(stop.clone()).map_err(|error| system("no signals", &error))?;
     let listener = compose::bind(config.http.listen)?;
@@ -79,7 +79,7 @@ async fn live(config: Config) -> Result<Exit, Failure> {
     };
     let outcome = match server {
         Ok(server) => {
-            announce(&daemon, &url);
+            announce(&daemon, &url, json);
             let http = server.handle();
             serve(&daemon, http, tokio::spawn(server), &stop).await
         }
@@ -102,7 +102,7 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// Tells people, commands and the service manager that the daemon is ready.
-fn announce(daemon: &Daemon, url: &str) {
+fn announce(daemon: &Daemon, url: &str, json: bool) {
     let data_dir = &daemon.config.data_dir;
     if let Err(error) = files::write_private(&data_dir.address(), url) {
         tracing::warn!(%error, file = %data_dir.address().display(), "the address was not written down");
@@ -119,7 +119,11 @@ fn announce(daemon: &Daemon, url: &str) {
         drain: daemon.config.worker.drain,
     };
     // Nobody may be looking.
-    let _ = write!(std::io::stdout(), "{}", banner.text());
+    let _ = if json {
+        writeln!(std::io::stdout(), "{}", banner.json())
+    } else {
+        write!(std::io::stdout(), "{}", banner.text())
+    };
     tracing::info!(url, "ready");
     notify(&[NotifyState::Ready]);
 }

@@ -108,7 +108,7 @@ impl NewJob {
     }
 }
 
-/// The tenant `default`, which exists from the beginning and cannot be removed.
+/// The tenant `default`, which exists from the beginning. The database lets nobody delete a tenant.
 pub const DEFAULT_TENANT: i32 = 1;
 
 /// A job that was made, or found to exist already.
@@ -169,13 +169,13 @@ pub fn enqueue(
 }
 
 /// The statement of an ordinary job. Every relation that it need not look at is a twentieth of its cost, so what is certain is not
-/// asked: the usual line of a kind exists, and so does the first tenant.
+/// asked: that the usual line of a kind exists, when its row says so, and that the first tenant does.
 ///
 /// `belay.wake` notifies once in 5 ms at most and looks at its clock itself; looking here as well spares most jobs the call, which
 /// costs more than a tenth of the whole statement.
 macro_rules! enqueue_into {
     ($name:literal, USUAL, $tenant:tt) => {
-        enqueue_into!(@ $name, "cross join lateral (select k.queue, k.priority where $4 is null and $5 is null) l", $tenant)
+        enqueue_into!(@ $name, "cross join lateral (select k.queue, k.priority where k.has_line) l", $tenant)
     };
     ($name:literal, LINE, $tenant:tt) => {
         enqueue_into!(@ $name, "join belay.line l on l.queue = coalesce($4, k.queue) and l.kind = k.name and l.priority = coalesce($5, k.priority)", $tenant)
@@ -192,7 +192,7 @@ macro_rules! enqueue_into {
          from belay.kind k ", $line, "
          where k.name = $2 and ", $tenant, "
          returning id, case when exists (select from belay.sleeper)
-           and ((date_part('epoch', clock_timestamp()) * 1000)::bigint - (select last_value from belay.wake_clock)) / 5 <> 0
+           and ((date_part('epoch', clock_timestamp()) * 1000)::bigint - coalesce(pg_sequence_last_value('belay.wake_clock'), 0)) / 5 <> 0
            then belay.wake()::text end"
         )
     };

@@ -65,7 +65,7 @@ pub use force_cancel::{Forced, force_cancel};
 pub use hold::hold;
 pub use output::{OutputRow, ProgressRow, save_output, save_progress};
 pub use promote::promote;
-pub use registry::{KindSpec, register_kinds};
+pub use registry::{KindSpec, note_lines, register_kinds};
 pub use report::{FinishedAnyway, Report, Rung, Settled, Verdict};
 pub use rescue::{Rescued, forget_dead, mark_dead, rescue};
 pub use retention::{

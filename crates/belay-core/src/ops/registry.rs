@@ -26,7 +26,7 @@ pub struct KindSpec {
 }
 
 /// Registers kinds, or renews what is known of them. Written in name order, so that nodes that start at once do not
-/// deadlock, and only where something changed.
+/// deadlock. Waits for no enqueue.
 ///
 /// # Errors
 /// [`crate::Error::Invalid`] for a value out of range.
@@ -45,10 +45,6 @@ pub fn register_kinds(conn: &mut PgConnection, kinds: &[KindSpec]) -> Result<()>
             }
         }
     }
-    // A kind registers its queue itself, but in the order of kinds.
-    stmt::<()>("-- register_queues\n insert into belay.queue (name) select distinct q from unnest($1) q order by q on conflict do nothing")
-        .bind::<Array<Text>, _>(kinds.iter().map(|k| k.queue.as_str()).collect::<Vec<_>>())
-        .execute(conn)?;
     stmt::<()>(
         "-- register_kinds
          insert into belay.kind as k (name, executor, queue, priority, max_attempts, timeout_s, can_suspend)
@@ -65,4 +61,20 @@ pub fn register_kinds(conn: &mut PgConnection, kinds: &[KindSpec]) -> Result<()>
     .bind::<Array<Bool>, _>(kinds.iter().map(|k| k.can_suspend).collect::<Vec<_>>())
     .execute(conn)?;
     Ok(())
+}
+
+/// Takes note of the usual lines that exist by now, which makes later enqueues of these kinds cheaper. Answers how many were new.
+/// Kinds that somebody else is writing are left for the next time.
+///
+/// # Errors
+/// Those of the database.
+pub fn note_lines(conn: &mut PgConnection) -> Result<usize> {
+    Ok(stmt::<()>(
+        "-- note_lines
+         with found as (
+           select k.name from belay.kind k join belay.line l on l.queue = k.queue and l.kind = k.name and l.priority = k.priority
+           where not k.has_line order by k.name for no key update of k skip locked)
+         update belay.kind k set has_line = true from found where k.name = found.name",
+    )
+    .execute(conn)?)
 }

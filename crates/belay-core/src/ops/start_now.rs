@@ -1,4 +1,5 @@
-//! Start now: a scheduled job joins the line at once. Locks the one job and acts under the lock.
+//! Start now: a scheduled job joins the line at once. Locks the one job and acts under the lock, so a claim or a cancel
+//! that came first is seen and wins.
 
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;

@@ -297,13 +297,13 @@ fn two_first_jobs_of_one_new_line_meet_without_harm() {
         assert_eq!(
             text(
                 &mut watcher,
-                "select string_agg(queue, ',') from belay.line where queue <> 'default'"
+                "select string_agg(queue, ',') from belay.line"
             ),
             "fresh"
         );
         run(
             &mut watcher,
-            "delete from belay.job; delete from belay.line where queue = 'fresh'; delete from belay.queue where name = 'fresh'",
+            "delete from belay.job; delete from belay.line; delete from belay.queue where name = 'fresh'",
         );
     }
 }

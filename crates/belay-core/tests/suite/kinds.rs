@@ -198,32 +198,11 @@ fn a_kind_that_nothing_runs_waits_until_a_worker_has_one_of_that_name() {
     }
 }
 
-/// An enqueue that names neither queue nor priority does not look whether the line exists.
-#[test]
-fn the_usual_line_of_a_kind_exists_from_its_registration_and_cannot_go() {
-    let db = TestDb::new();
-    let conn = &mut db.conn();
-    let missing = "select count(*) from belay.kind k where not exists
-      (select from belay.line l where (l.queue, l.kind, l.priority) = (k.queue, k.name, k.priority))";
-    assert_eq!(count(conn, missing), 0);
-    let mut spec = KindSpec {
-        queue: "mail".into(),
-        priority: 2,
-        ..kind("letter")
-    };
-    ops::register_kinds(conn, std::slice::from_ref(&spec)).unwrap();
-    assert_eq!(count(conn, missing), 0);
-    spec.queue = "post".into();
-    ops::register_kinds(conn, std::slice::from_ref(&spec)).unwrap();
-    spec.priority = 9;
-    ops::register_kinds(conn, std::slice::from_ref(&spec)).unwrap();
-    run(
-        conn,
-        "update belay.kind set queue = 'elsewhere' where name = 'sleep';
-         insert into belay.kind (name, executor, queue) values ('by-hand', 'none', 'hands')",
-    );
-    assert_eq!(count(conn, missing), 0);
-    let job = ops::enqueue(
+const PLACE: &str = "select concat_ws(' ', k.has_line, j.queue, j.priority) from belay.kind k join belay.job j on j.kind = k.name
+  where k.name = 'letter' order by j.id";
+
+fn letter(conn: &mut diesel::PgConnection) {
+    ops::enqueue(
         conn,
         1,
         &NewJob::new("letter"),
@@ -232,19 +211,89 @@ fn the_usual_line_of_a_kind_exists_from_its_registration_and_cannot_go() {
         &Actor::new("me", Via::Native),
     )
     .unwrap();
-    let place = texts(
+}
+
+#[test]
+fn the_usual_line_of_a_kind_is_noted_once_its_first_job_has_made_it() {
+    let db = TestDb::new();
+    let conn = &mut db.conn();
+    let mut spec = KindSpec {
+        queue: "mail".into(),
+        priority: 2,
+        ..kind("letter")
+    };
+    ops::register_kinds(conn, std::slice::from_ref(&spec)).unwrap();
+    assert_eq!(ops::note_lines(conn).unwrap(), 0);
+    letter(conn);
+    assert_eq!(texts(conn, PLACE), ["f mail 2"]);
+    assert_eq!(ops::note_lines(conn).unwrap(), 1);
+    assert_eq!(ops::note_lines(conn).unwrap(), 0);
+    letter(conn);
+    assert_eq!(texts(conn, PLACE), ["t mail 2", "t mail 2"]);
+
+    // Another usual line is looked for anew, and one that is there is known at once.
+    spec.priority = 9;
+    ops::register_kinds(conn, std::slice::from_ref(&spec)).unwrap();
+    letter(conn);
+    assert_eq!(texts(conn, PLACE), ["f mail 2", "f mail 2", "f mail 9"]);
+    spec.priority = 2;
+    ops::register_kinds(conn, std::slice::from_ref(&spec)).unwrap();
+    letter(conn);
+    assert_eq!(texts(conn, PLACE)[3], "t mail 2");
+    run(
         conn,
-        &format!(
-            "select queue || ' ' || priority from belay.job where id = {}",
-            job.id
-        ),
+        "update belay.kind set has_line = true where name = 'sleep'",
     );
-    assert_eq!(place, ["post 9"]);
+    assert_eq!(
+        texts(
+            conn,
+            "select has_line::text from belay.kind where name = 'sleep'"
+        ),
+        ["false"],
+        "nobody can claim what is not so"
+    );
+
     let refusal = refused(
+        conn,
+        "delete from belay.line where kind = 'letter' and priority = 2",
+    );
+    assert_eq!(refusal.constraint, "line_kept", "{refusal:?}");
+    run(
         conn,
         "delete from belay.line where kind = 'letter' and priority = 9",
     );
-    assert_eq!(refusal.constraint, "kind_line", "{refusal:?}");
+}
+
+/// A client holds the first job of a line in a transaction that is open. A node that makes this the usual line of its kind
+/// does not wait for it.
+#[test]
+fn kinds_are_registered_beside_the_open_first_job_of_their_line() {
+    let db = TestDb::new();
+    let (mut client, mut node) = (db.conn(), db.conn());
+    let mut spec = kind("letter");
+    ops::register_kinds(&mut node, std::slice::from_ref(&spec)).unwrap();
+    run(&mut client, "begin");
+    let first = NewJob {
+        queue: Some("mail".into()),
+        ..NewJob::new("letter")
+    };
+    ops::enqueue(
+        &mut client,
+        1,
+        &first,
+        None,
+        false,
+        &Actor::new("me", Via::Native),
+    )
+    .unwrap();
+    spec.queue = "mail".into();
+    run(&mut node, "set lock_timeout = '100ms'");
+    ops::register_kinds(&mut node, std::slice::from_ref(&spec)).unwrap();
+    assert_eq!(ops::note_lines(&mut node).unwrap(), 0);
+    run(&mut client, "commit");
+    assert_eq!(ops::note_lines(&mut node).unwrap(), 1);
+    letter(&mut node);
+    assert_eq!(texts(&mut node, PLACE), ["t mail 5", "t mail 5"]);
 }
 
 /// Jobs carry its number without a foreign key.

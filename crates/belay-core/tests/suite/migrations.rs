@@ -1,8 +1,10 @@
 //! The migrations as a whole: forth and back, twice, by many at once, and on a database of a newer version.
 
+use std::time::Duration;
+
 use belay_core::Error;
 use belay_core::migrate;
-use belay_testkit::TestDb;
+use belay_testkit::{TestDb, eventually};
 use diesel::prelude::*;
 
 use crate::common::{count, run, texts};
@@ -10,7 +12,7 @@ use crate::common::{count, run, texts};
 /// Everything the schema consists of, as text. Partitions are counted and not named: their names follow the calendar.
 fn catalogue(conn: &mut PgConnection) -> Vec<String> {
     let parts = [
-        "select 'column ' || c.relname || '.' || a.attname || ' ' || a.attnum || ' ' || format_type(a.atttypid, a.atttypmod)
+        "select 'column ' || c.relname || '.' || a.attname || ' ' || row_number() over (partition by a.attrelid order by a.attnum) || ' ' || format_type(a.atttypid, a.atttypmod)
             || ' ' || a.attnotnull || ' ' || a.attidentity::text || ' ' || coalesce(pg_get_expr(d.adbin, d.adrelid), '-')
             || ' ' || coalesce(col_description(c.oid, a.attnum), '')
          from pg_class c join pg_attribute a on a.attrelid = c.oid left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
@@ -173,6 +175,42 @@ fn a_database_with_a_missing_migration_is_told_so_and_completed() {
         applied[applied.len() - 1..]
     );
     assert_eq!(catalogue(conn), whole);
+}
+
+/// A client holds jobs and then asks for a kind, while a migration holds the kinds and waits for the jobs.
+#[test]
+fn a_migration_that_meets_clients_is_rolled_back_and_can_be_tried_again() {
+    let db = TestDb::unmigrated();
+    let (mut client, mut watcher) = (db.conn(), db.conn());
+    migrate::run(db.url()).unwrap();
+    run(&mut client, "set search_path to belay, pg_catalog");
+    diesel_migrations::MigrationHarness::revert_last_migration(&mut client, migrate::MIGRATIONS)
+        .unwrap();
+    // Whoever looks for a deadlock gives way, and the client does not look.
+    run(
+        &mut watcher,
+        "do $$ begin execute format('alter database %I set deadlock_timeout = %L', current_database(), '4s'); end $$",
+    );
+    run(
+        &mut client,
+        "reset search_path; set deadlock_timeout = '1h'; begin; lock table belay.job in row exclusive mode",
+    );
+    let outcome = std::thread::scope(|scope| {
+        let migration = scope.spawn(|| migrate::run(db.url()));
+        eventually(Duration::from_secs(60), || {
+            let waits = "select count(*) from pg_locks where relation = 'belay.job'::regclass and not granted";
+            (count(&mut watcher, waits) > 0).then_some(())
+        });
+        run(&mut client, "select count(*) from belay.kind; commit");
+        migration.join().unwrap()
+    });
+    let error = outcome.unwrap_err();
+    assert!(
+        matches!(&error, Error::Busy(message) if message.contains("deadlock detected")),
+        "{error:?}"
+    );
+    assert_eq!(migrate::run(db.url()).unwrap().applied.len(), 1);
+    migrate::check(&mut watcher).unwrap();
 }
 
 #[test]

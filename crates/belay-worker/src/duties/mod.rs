@@ -1,11 +1,12 @@
 //! Background duties: one file each, idempotent, without input, safe to run on every node at once.
 //!
 //! Two threads with a connection each: one for what must come promptly (promote, rescue, sweep), one for what may take long
-//! (partitions, retention, forgotten keys, old uploads, vacuum). A ticker wakes them; they also wake by themselves, so that a ticker that
+//! (lines, partitions, retention, forgotten keys, old uploads, vacuum). A ticker wakes them; they also wake by themselves, so that a ticker that
 //! has vanished costs nothing.
 
 mod idempotency;
 mod ingest_age;
+mod lines;
 mod partitions;
 mod promote;
 mod rescue;
@@ -83,6 +84,7 @@ pub(crate) fn run_prompt(shared: &Arc<Shared>) {
 /// Runs the duties that may take long.
 pub(crate) fn run_chores(shared: &Arc<Shared>) {
     let duties: Vec<Box<dyn Duty>> = vec![
+        Box::new(lines::Lines),
         Box::new(partitions::Partitions::default()),
         Box::new(retention::Retention),
         Box::new(idempotency::IdempotencyKeys),

@@ -231,35 +231,33 @@ fn jobs_of_a_claim_whose_answer_was_lost_are_given_back() {
         let asleep = bench.number("select count(*) as n from belay.sleeper") == 1;
         (worker.status().listening && asleep).then_some(())
     });
-    // What the claim would have left behind: a job that the worker holds and does not know of.
     let mut conn = bench.test.conn();
-    let orphan = conn
-        .transaction(|conn| -> belay_core::Result<i64> {
-            let job = ops::enqueue(conn, 1, &sleep(0.0), None, false, &crate::support::actor())?;
-            let lines: Vec<LineFloor> = ops::lines(conn)?
-                .into_iter()
-                .map(|line| LineFloor { line, floor: 0 })
-                .collect();
-            let claimed = ops::claim(conn, worker.id(), &lines, 1)?;
-            assert_eq!(claimed.len(), 1);
-            Ok(job.id)
-        })
-        .unwrap();
-    // Everything but the connection that listens, so that a notification makes it claim on one that is gone. It may happen
-    // to notice the loss by another statement first; then once more.
-    eventually(PATIENCE, || {
-        conn.batch_execute(
-            "begin;
-             select belay.enqueue('sleep', '{\"seconds\": 0}');
-             select pg_terminate_backend(pid) from pg_stat_activity
-             where datname = current_database() and pid <> pg_backend_pid() and query not ilike 'listen%';
-             commit",
-        )
-        .unwrap();
+    let orphan = eventually(PATIENCE, || {
+        // What the claim would have left behind: a job that the worker holds and does not know of. It is right of where the
+        // next claim begins to look, as it would be. And everything but the connection that listens is gone, so that the
+        // notification makes it claim on one that is gone. It may happen to notice the loss by another statement first, or to
+        // have looked past the job before; then once more with another job.
+        let orphan = conn
+            .transaction(|conn| -> belay_core::Result<i64> {
+                ops::enqueue(conn, 1, &sleep(0.0), None, false, &crate::support::actor())?;
+                let lines: Vec<LineFloor> = ops::lines(conn)?
+                    .into_iter()
+                    .map(|line| LineFloor { line, floor: 0 })
+                    .collect();
+                let claimed = ops::claim(conn, worker.id(), &lines, 1)?;
+                assert_eq!(claimed.len(), 1);
+                conn.batch_execute(
+                    "select belay.enqueue('sleep', '{\"seconds\": 0}');
+                     select pg_terminate_backend(pid) from pg_stat_activity
+                     where datname = current_database() and pid <> pg_backend_pid() and query not ilike 'listen%'",
+                )?;
+                Ok(claimed[0].id)
+            })
+            .unwrap();
         let waited = Instant::now();
         while waited.elapsed() < Duration::from_secs(2) {
             if bench.job(orphan).state == JobState::Completed {
-                return Some(());
+                return Some(orphan);
             }
         }
         None

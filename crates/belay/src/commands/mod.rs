@@ -59,7 +59,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         config,
     };
     match cli.command {
-        Command::Serve(command) => command.run(context.config),
+        Command::Serve(command) => command.run(context),
         Command::Migrate(command) => command.run(&mut context),
         Command::Key(command) => command.run(&mut context),
         Command::Tenant(command) => command.run(&mut context),

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use clap::Args;
 
+use super::Context;
 use crate::cli::address;
-use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::lifecycle;
 
@@ -17,7 +17,10 @@ pub(crate) struct Serve {
 }
 
 impl Serve {
-    pub(crate) fn run(&self, config: Config) -> Result<Exit, Failure> {
-        lifecycle::run(config)
+    pub(crate) fn run(&self, context: Context) -> Result<Exit, Failure> {
+        let json = context.out.is_json();
+        // The daemon says one thing, when it is ready, and nothing may hold its standard output until then.
+        drop(context.out);
+        lifecycle::run(context.config, json)
     }
 }

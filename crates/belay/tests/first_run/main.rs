@@ -11,4 +11,5 @@ mod database;
 mod refusing;
 mod stopping;
 mod support;
+mod whole_tree;
 mod wire;
