@@ -25,7 +25,7 @@ fn a_cancelled_command_is_cancelling_until_nothing_of_it_is_left() {
         [kinds.stubborn]
         executor = "command"
         argv = ["/bin/sh", "-c", '''
-            loop='trap "" TERM HUP INT; while :; do sleep 0.2; done'
+            loop='trap "" TERM HUP INT; echo up; while :; do sleep 0.2; done'
             sh -c "$loop" MARK &
             setsid sh -c "$loop" MARK &
             (setsid sh -c "(setsid sh -c '$loop' MARK &) ; $loop" MARK &)
@@ -36,9 +36,12 @@ fn a_cancelled_command_is_cancelling_until_nothing_of_it_is_left() {
     let site = Site::new().configured(&config);
     let daemon = site.start();
     let id = site.json(&["enqueue", "stubborn"], 0)["id"].to_string();
-    eventually(LONG, || (alive() >= 5).then_some(()));
-
-    assert_eq!(alive(), 5);
+    eventually(LONG, || {
+        let output = daemon.get(&format!("/belay/v1/jobs/{id}/output"));
+        let said = output["attempts"][0]["stdout"].as_str()?;
+        (said.matches("up").count() == 4).then_some(())
+    });
+    assert!(alive() >= 5, "{} run", alive());
     site.run(&["cancel", &id], 0);
     let path = format!("/belay/v1/jobs/{id}");
     let mut seen_stopping = false;
