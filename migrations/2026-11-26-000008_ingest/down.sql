@@ -114,6 +114,7 @@ begin
 end $$;
 
 drop function belay.delete_uploads(bigint[]);
+drop index belay.job_ingest;
 drop index belay.job_done_ingest;
 delete from belay.line where kind = 'ingest';
 delete from belay.kind where name = 'ingest';

@@ -53,6 +53,8 @@ comment on table belay.record is 'Loaded rows of objects for which no table is d
 
 insert into belay.kind (name, executor, max_attempts) values ('ingest', 'builtin', 3) on conflict (name) do nothing;
 
+-- For those that wait too long. Both columns stay as they are for the life of a row.
+create index job_ingest on belay.job (id) where kind = 'ingest';
 -- For lists of ingest jobs, latest change first.
 create index job_done_ingest on belay.job_done (tenant, finished_at) where kind = 'ingest' and data_deleted_at is null;
 

@@ -50,6 +50,9 @@ create trigger job_created before insert on belay.job for each row execute funct
 alter table belay.job drop constraint job_id_positive, drop constraint job_cancel_marked,
   add constraint job_cancel_marked check (case when cancel_at is null then state < 'cancelling' else state = 'cancelling' end);
 
+-- The expiry of ingest jobs looks through all unfinished jobs once an hour; every enqueue paid for the index that spared it that.
+drop index if exists belay.job_ingest;
+
 -- The usual line of a kind is that of a job which names neither queue nor priority. Once it is there, such a job needs the row of its
 -- kind and nothing else. Only the first job of a line makes it, so whoever registers a kind waits for nobody.
 alter table belay.kind add column has_line boolean not null default false;
@@ -76,6 +79,30 @@ begin
   return old;
 end $$;
 create trigger line_kept before delete or update on belay.line for each row execute function belay.line_kept();
+
+-- The clock of notifications alone tells an enqueue whether to look any further, so it also goes while nobody sleeps: then it is looked
+-- at 200 times a second at most whether somebody does. Whoever goes to sleep sets it to zero once that is committed, and the next
+-- enqueue notifies. A transaction with an old snapshot may not see the sleeper and leaves the clock to those who do.
+create or replace function belay.wake() returns void language plpgsql
+set search_path = pg_catalog, belay, pg_temp
+as $$
+declare
+  ms bigint := extract(epoch from clock_timestamp()) * 1000;
+begin
+  if ms - (select last_value from belay.wake_clock) between 0 and 4 then
+    return;
+  end if;
+  if exists (select from belay.sleeper) then
+    perform setval('belay.wake_clock', ms), pg_notify('belay', 'wake');
+  elsif current_setting('transaction_isolation') = 'read committed' then
+    perform setval('belay.wake_clock', ms);
+    -- Who went to sleep between the look and the mark may have reset the clock before it.
+    if exists (select from belay.sleeper) then
+      perform pg_notify('belay', 'wake');
+    end if;
+  end if;
+end $$;
+comment on table belay.sleeper is 'Workers that wait for a notification. Nobody notifies while there is none, so nobody pays for it under load.';
 
 -- Jobs carry their tenant without a foreign key, and an enqueue for the first one does not look whether it exists.
 create trigger tenant_kept before delete on belay.tenant for each row

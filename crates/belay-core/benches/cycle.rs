@@ -14,9 +14,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use belay_core::db::{DbConfig, Role};
-use belay_core::ops::{self, Actor, Line, LineFloor, NewJob, NewWorker, Via};
+use belay_core::ops::{self, Actor, Line, LineFloor, NewJob, Via};
 use belay_core::{Db, Result};
-use belay_testkit::bench::{Until, hot_share, pgbench, wal_bytes};
+use belay_testkit::bench::{Until, hot_share, pgbench, wal_bytes, worker};
 use belay_testkit::{Profile, TestCluster};
 use diesel::Connection;
 use diesel::pg::PgConnection;
@@ -76,9 +76,8 @@ fn through_the_operations(url: &str) -> (u64, f64) {
     let (over, done) = (AtomicBool::new(false), AtomicU64::new(0));
     let began = Instant::now();
     thread::scope(|scope| {
-        for client in 0..CLIENTS {
-            let (db, over, done) = (&db, &over, &done);
-            scope.spawn(move || one_client(db, client, over, done).expect("a round of operations"));
+        for _ in 0..CLIENTS {
+            scope.spawn(|| one_client(&db, &over, &done).expect("a round of operations"));
         }
         thread::sleep(Duration::from_secs(u64::from(SECONDS)));
         over.store(true, Relaxed);
@@ -87,20 +86,10 @@ fn through_the_operations(url: &str) -> (u64, f64) {
     (jobs, jobs as f64 / began.elapsed().as_secs_f64())
 }
 
-fn one_client(db: &Db, client: u32, over: &AtomicBool, done: &AtomicU64) -> Result<()> {
+fn one_client(db: &Db, over: &AtomicBool, done: &AtomicU64) -> Result<()> {
     let mut session = db.session(Role::Hot)?;
     let actor = Actor::new("bench", Via::Native);
-    let worker = NewWorker {
-        name: format!("bench-{client}"),
-        host: "here".into(),
-        pid: 1,
-        version: "0".into(),
-        queues: None,
-        kinds: vec!["noop".into()],
-        slots: 1,
-        lease: Duration::from_secs(600),
-    };
-    let worker = session.run(|conn| ops::register(conn, &worker))?;
+    let worker = session.run(|conn| ops::register(conn, &worker("noop", 1)))?;
     let jobs: Vec<NewJob> = (0..BATCH)
         .map(|n| NewJob {
             payload: payload(n),

@@ -1,5 +1,6 @@
 //! Enqueue, one job per transaction over 8 connections, beside bare one-row INSERTs through the same client on the same cluster:
 //! of the same row into a table with a primary key and nothing else, and of a small row of five columns.
+//! Jobs of another tenant than the first are measured beside them: they look for their tenant.
 //! In the second half a worker is registered as asleep, so that notifications are paid for.
 //!
 //! `cargo bench -p belay-core --bench enqueue`.
@@ -17,7 +18,8 @@ use std::time::{Duration, Instant};
 
 use belay_core::Db;
 use belay_core::db::{DbConfig, Role};
-use belay_core::ops::{self, Actor, NewJob, NewWorker, Via};
+use belay_core::ops::{self, Actor, NewJob, Via};
+use belay_testkit::bench::worker;
 use belay_testkit::{Profile, TestCluster};
 use chrono::Utc;
 use diesel::connection::SimpleConnection;
@@ -26,6 +28,8 @@ use diesel::prelude::*;
 const CLIENTS: u32 = 8;
 const SECONDS: u64 = 1;
 const ROUNDS: u32 = 15;
+/// Number of the tenant that is made here.
+const OTHER_TENANT: i32 = 2;
 const PAYLOAD: &str = r#"{"to": "someone@example.org", "order": 1, "template": "order-confirmation", "padding": "0af7651916cd43dd8448eb211c80319c0af7651916cd43dd8448eb211c80319c"}"#;
 
 diesel::table! {
@@ -65,28 +69,21 @@ fn main() {
          alter table same add primary key (id), alter column state type text;",
     )
     .expect("the bare tables");
-    let worker = NewWorker {
-        name: "bench".into(),
-        host: "here".into(),
-        pid: 1,
-        version: "0".into(),
-        queues: None,
-        kinds: vec!["noop".into()],
-        slots: 1,
-        lease: Duration::from_secs(3600),
-    };
-    let worker = ops::register(&mut conn, &worker).expect("a worker");
+    let worker = ops::register(&mut conn, &worker("noop", 1)).expect("a worker");
     let db = Db::new(DbConfig::new(&url)).expect("a pool");
     // As daemons do every few seconds.
     enqueue(&mut conn);
     assert_eq!(ops::note_lines(&mut conn).expect("the line"), 1);
+    let (other, _) = ops::create_tenant(&mut conn, "other").expect("a tenant");
+    assert_eq!(other, OTHER_TENANT);
     for asleep in [false, true] {
         if asleep {
             ops::sleep(&mut conn, worker).expect("asleep");
         }
-        let (mut ours, mut same_row, mut small_row) = (0.0, 0.0, 0.0);
+        let (mut ours, mut others, mut same_row, mut small_row) = (0.0, 0.0, 0.0, 0.0);
         for _ in 0..ROUNDS {
             ours += rate(&db, enqueue);
+            others += rate(&db, enqueue_elsewhere);
             same_row += rate(&db, insert_same);
             small_row += rate(&db, insert_small);
             diesel::sql_query("truncate belay.job, same, small")
@@ -95,7 +92,7 @@ fn main() {
         }
         let rounds = f64::from(ROUNDS);
         println!(
-            "enqueue, {CLIENTS} connections, {}: {:.0}/s; bare INSERT of the same row {:.0}/s, ratio {:.2} (goal 0.70); of a small row {:.0}/s, ratio {:.2}",
+            "enqueue, {CLIENTS} connections, {}: {:.0}/s; bare INSERT of the same row {:.0}/s, ratio {:.2} (goal 0.70), for another tenant {:.2}; of a small row {:.0}/s, ratio {:.2}",
             if asleep {
                 "a worker asleep"
             } else {
@@ -104,6 +101,7 @@ fn main() {
             ours / rounds,
             same_row / rounds,
             ours / same_row,
+            others / same_row,
             small_row / rounds,
             ours / small_row,
         );
@@ -130,13 +128,21 @@ fn rate(db: &Db, one: fn(&mut PgConnection)) -> f64 {
 }
 
 fn enqueue(conn: &mut PgConnection) {
+    enqueue_for(conn, ops::DEFAULT_TENANT);
+}
+
+fn enqueue_elsewhere(conn: &mut PgConnection) {
+    enqueue_for(conn, OTHER_TENANT);
+}
+
+fn enqueue_for(conn: &mut PgConnection, tenant: i32) {
     let job = NewJob {
         payload: PAYLOAD.into(),
         ..NewJob::new("noop")
     };
     ops::enqueue(
         conn,
-        1,
+        tenant,
         &job,
         None,
         false,

@@ -324,7 +324,7 @@ pub mod belay {
         use diesel::sql_types::*;
         use crate::state::sql::*;
 
-        /// Workers that wait for a notification. Enqueue notifies only while there is one, so nobody pays for it under load.
+        /// Workers that wait for a notification. Nobody notifies while there is none, so nobody pays for it under load.
         belay.sleeper (worker) {
             worker -> Int8,
             since -> Timestamptz,

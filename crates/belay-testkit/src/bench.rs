@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
+use belay_core::ops::NewWorker;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Double};
@@ -132,6 +134,21 @@ pub fn hot_share(conn: &mut PgConnection) -> f64 {
     .get_result::<Share>(conn)
     .expect("the statistics of belay.job")
     .share
+}
+
+/// A worker that nobody runs, for benchmarks that claim by hand. It lives for an hour without a heartbeat.
+#[must_use]
+pub fn worker(kind: &str, slots: u32) -> NewWorker {
+    NewWorker {
+        name: "bench".into(),
+        host: "here".into(),
+        pid: 1,
+        version: "0".into(),
+        queues: None,
+        kinds: vec![kind.into()],
+        slots,
+        lease: Duration::from_secs(3600),
+    }
 }
 
 /// The value below which a share `q` (0 to 1) of the values lies.

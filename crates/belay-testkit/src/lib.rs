@@ -6,6 +6,7 @@
 //! - [`TestCluster`]: a PostgreSQL of its own, to be killed and restarted. About half a second.
 //! - [`Gate`]: holds a thread at a named point until the test lets it go on.
 //! - [`eventually`]: waits for another process to have done something.
+//! - [`processes_with`]: what lives of a command.
 
 #![expect(
     clippy::expect_used,
@@ -18,6 +19,7 @@ mod cluster;
 mod db;
 mod eventually;
 mod gate;
+mod processes;
 mod template;
 mod url;
 
@@ -26,6 +28,7 @@ pub use cluster::TestCluster;
 pub use db::TestDb;
 pub use eventually::eventually;
 pub use gate::Gate;
+pub use processes::processes_with;
 pub use url::with_database;
 
 /// Names the admin URL of the cluster that tests share; `cargo xtask test` sets it.

@@ -17,11 +17,11 @@ use std::time::{Duration, Instant};
 
 use belay_core::db::{DbConfig, Role};
 use belay_core::ops::{
-    self, Actor, BulkKind, CancelFilter, KindSpec, Line, LineFloor, NewJob, NewWorker, Via,
+    self, Actor, BulkKind, CancelFilter, KindSpec, Line, LineFloor, NewJob, Via,
 };
 use belay_core::{Db, JobState};
 use belay_metrics::Metrics;
-use belay_testkit::bench::{percentile, wal_bytes};
+use belay_testkit::bench::{percentile, wal_bytes, worker};
 use belay_testkit::{Profile, TestCluster};
 use belay_worker::executors::bulk::Bulk;
 use belay_worker::{KindConfig, Worker, WorkerConfig};
@@ -240,18 +240,8 @@ fn by_statements(conn: &mut PgConnection, chunk: i32) {
 /// there were.
 fn claim(db: &Db, over: &AtomicBool) -> (Vec<f64>, i64) {
     let mut session = db.session(Role::Hot).expect("a session");
-    let worker = NewWorker {
-        name: "claimer".into(),
-        host: "bench".into(),
-        pid: 1,
-        version: "0".into(),
-        queues: None,
-        kinds: vec!["other".into()],
-        slots: 1,
-        lease: Duration::from_secs(3600),
-    };
     let worker = session
-        .run(|conn| ops::register(conn, &worker))
+        .run(|conn| ops::register(conn, &worker("other", 1)))
         .expect("a worker");
     let mut line = LineFloor {
         line: Line {

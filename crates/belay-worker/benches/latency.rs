@@ -11,12 +11,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use belay_core::db::DbConfig;
-use belay_core::ops::{
-    self, Actor, CancelLimit, KindSpec, Line, LineFloor, NewJob, NewWorker, Outcome, Via,
-};
+use belay_core::ops::{self, Actor, CancelLimit, KindSpec, Line, LineFloor, NewJob, Outcome, Via};
 use belay_core::{Db, Result};
 use belay_metrics::Metrics;
-use belay_testkit::bench::percentile;
+use belay_testkit::bench::{percentile, worker};
 use belay_testkit::{Profile, TestCluster};
 use belay_worker::executors::{Attempt, Control, Executor, Finish, Rung, Running};
 use belay_worker::{KindConfig, Worker, WorkerConfig};
@@ -199,17 +197,7 @@ fn cancel_running(bench: &Bench, what: &str, rounds: usize) -> Result<()> {
 /// Half of the 500 wait in line, half run.
 fn bulk(url: &str) -> Result<()> {
     let db = Db::new(DbConfig::new(url))?;
-    let worker = NewWorker {
-        name: "bench".into(),
-        host: "here".into(),
-        pid: 1,
-        version: "0".into(),
-        queues: None,
-        kinds: vec!["noop".into()],
-        slots: 250,
-        lease: Duration::from_secs(3600),
-    };
-    let worker = db.tx(|conn| ops::register(conn, &worker))?;
+    let worker = db.tx(|conn| ops::register(conn, &worker("noop", 250)))?;
     let line = LineFloor {
         line: Line {
             priority: 5,

@@ -171,8 +171,8 @@ pub fn enqueue(
 /// The statement of an ordinary job. Every relation that it need not look at is a twentieth of its cost, so what is certain is not
 /// asked: that the usual line of a kind exists, when its row says so, and that the first tenant does.
 ///
-/// `belay.wake` notifies once in 5 ms at most and looks at its clock itself; looking here as well spares most jobs the call, which
-/// costs more than a tenth of the whole statement.
+/// `belay.wake` notifies once in 5 ms at most, if somebody sleeps, and looks at its clock itself; looking here as well spares most jobs
+/// the call, which costs more than a tenth of the whole statement.
 macro_rules! enqueue_into {
     ($name:literal, USUAL, $tenant:tt) => {
         enqueue_into!(@ $name, "cross join lateral (select k.queue, k.priority where k.has_line) l", $tenant)
@@ -191,8 +191,7 @@ macro_rules! enqueue_into {
            $8, $9, $3::text::jsonb
          from belay.kind k ", $line, "
          where k.name = $2 and ", $tenant, "
-         returning id, case when exists (select from belay.sleeper)
-           and ((date_part('epoch', clock_timestamp()) * 1000)::bigint - coalesce(pg_sequence_last_value('belay.wake_clock'), 0)) / 5 <> 0
+         returning id, case when ((date_part('epoch', clock_timestamp()) * 1000)::bigint - coalesce(pg_sequence_last_value('belay.wake_clock'), 0)) / 5 <> 0
            then belay.wake()::text end"
         )
     };

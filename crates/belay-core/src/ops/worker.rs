@@ -165,7 +165,8 @@ pub fn stop(conn: &mut PgConnection, worker: i64) -> Result<()> {
     wake(conn, worker)
 }
 
-/// Says that a worker waits for a notification. It must look for work once more *after* this has committed.
+/// Says that a worker waits for a notification. It must look for work once more *after* this has committed, and call it outside any
+/// transaction: who enqueues looks at the clock first, which therefore is set back only once the sleeper can be seen.
 ///
 /// # Errors
 /// Those of the database.
@@ -173,6 +174,7 @@ pub fn sleep(conn: &mut PgConnection, worker: i64) -> Result<()> {
     stmt::<()>("-- sleep\n insert into belay.sleeper (worker) select id from belay.worker where id = $1 and dead_at is null on conflict do nothing")
         .bind::<BigInt, _>(worker)
         .execute(conn)?;
+    stmt::<()>("-- reset_clock\n select setval('belay.wake_clock', 0)").execute(conn)?;
     Ok(())
 }
 

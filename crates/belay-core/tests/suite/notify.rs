@@ -32,13 +32,15 @@ fn heard(listener: &mut Listener, conn: &mut PgConnection) -> Vec<Hint> {
     all
 }
 
-/// A database in which the usual lines are known already: a new one notifies.
+/// A database in which the usual line is there and known already: a new one notifies.
 fn with_lines() -> TestDb {
     let db = TestDb::new();
+    let conn = &mut db.conn();
     run(
-        &mut db.conn(),
+        conn,
         "select belay.ensure_line('default', 'sleep', 5::smallint)",
     );
+    assert_eq!(ops::note_lines(conn).unwrap(), 1);
     db
 }
 
@@ -131,6 +133,55 @@ fn many_jobs_at_once_notify_once_in_a_while() {
     run(conn, "select setval('belay.wake_clock', 8000000000000000)");
     run(conn, "select belay.enqueue('sleep')");
     assert_eq!(heard(listener, conn), [Hint::Wake]);
+}
+
+/// Enqueues look at the clock alone, which goes on while nobody sleeps.
+#[test]
+fn who_falls_asleep_is_woken_by_the_very_next_job() {
+    let db = with_lines();
+    let conn = &mut db.conn();
+    let worker = register(conn);
+    let listener = &mut Listener::connect(db.url()).unwrap();
+    let now = "select setval('belay.wake_clock', (extract(epoch from clock_timestamp()) * 1000)::bigint + 2)";
+    for isolation in ["read committed", "repeatable read"] {
+        run(
+            conn,
+            &format!("set default_transaction_isolation = '{isolation}'"),
+        );
+        // Somebody has enqueued just now, and the clock is not over.
+        run(conn, now);
+        ops::sleep(conn, worker).unwrap();
+        enqueue(conn, &new_job());
+        assert_eq!(heard(listener, conn), [Hint::Wake], "{isolation}");
+        ops::wake(conn, worker).unwrap();
+        run(conn, "select setval('belay.wake_clock', 0)");
+        enqueue(conn, &new_job());
+        let marked = count(
+            conn,
+            "select count(*) from belay.wake_clock where last_value > 0",
+        );
+        assert_eq!(heard(listener, conn), [], "{isolation}");
+        assert_eq!(marked == 1, isolation == "read committed", "{isolation}");
+    }
+}
+
+/// A transaction that does not see the sleeper must not silence those that do.
+#[test]
+fn an_old_snapshot_leaves_the_clock_alone() {
+    let db = with_lines();
+    let (mut old, mut worker_conn) = (db.conn(), db.conn());
+    let conn = &mut db.conn();
+    let listener = &mut Listener::connect(db.url()).unwrap();
+    run(
+        &mut old,
+        "begin isolation level repeatable read; select count(*) from belay.job",
+    );
+    let worker = register(&mut worker_conn);
+    ops::sleep(&mut worker_conn, worker).unwrap();
+    run(&mut old, "select belay.enqueue('sleep')");
+    enqueue(conn, &new_job());
+    assert_eq!(heard(listener, conn), [Hint::Wake]);
+    run(&mut old, "commit");
 }
 
 #[test]

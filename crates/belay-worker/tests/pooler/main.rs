@@ -106,9 +106,9 @@ fn end(worker: &Worker) {
 
 #[test]
 fn a_cancel_reaches_a_running_job_within_a_heartbeat() {
+    const BEAT: Duration = Duration::from_secs(3);
     let bench = Bench::new();
-    let beat = Duration::from_secs(3);
-    let worker = bench.worker_with("pooled", |config| config.beat = Duration::from_secs(3));
+    let worker = bench.worker_with("pooled", |config| config.beat = BEAT);
     assert!(!worker.status().listening);
     let id = bench.enqueue(&sleep("600"));
     bench.until(id, JobState::Running);
@@ -121,7 +121,7 @@ fn a_cancel_reaches_a_running_job_within_a_heartbeat() {
     // By the database's clock: one heartbeat, and what it takes to stop and to report.
     let took = ended.finished_at.unwrap() - ended.cancel().unwrap().at;
     let stop = Duration::from_secs(2);
-    assert!(took.to_std().unwrap() < beat + stop, "it took {took}");
+    assert!(took.to_std().unwrap() < BEAT + stop, "it took {took}");
     assert_eq!(ended.cancel().unwrap().rung.as_deref(), Some("cooperative"));
     end(&worker);
 }

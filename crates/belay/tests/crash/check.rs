@@ -1,11 +1,10 @@
 //! What must be true afterwards.
 
 use std::collections::HashSet;
-use std::fs;
 use std::time::Duration;
 
 use belay_core::ops::{self, Actor, CancelFilter, Via};
-use belay_testkit::eventually;
+use belay_testkit::{eventually, processes_with};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt};
 
@@ -106,17 +105,7 @@ pub(crate) fn everything_ended_once(conn: &mut PgConnection, seen: &Seen) {
 /// Nothing that bears the mark runs any more.
 pub(crate) fn no_command_is_left(mark: &str) {
     eventually(LONG, || {
-        let left = marked(mark);
+        let left = processes_with(mark);
         if left.is_empty() { Some(()) } else { None }
     });
-}
-
-/// Processes whose command line holds the mark.
-pub(crate) fn marked(mark: &str) -> Vec<String> {
-    let entries = fs::read_dir("/proc").unwrap().flatten();
-    entries
-        .filter_map(|entry| fs::read(entry.path().join("cmdline")).ok())
-        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
-        .filter(|line| line.contains(mark))
-        .collect()
 }

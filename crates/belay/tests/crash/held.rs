@@ -2,13 +2,13 @@
 
 use belay_core::ops::{self, Actor, CancelLimit, NewJob, Outcome, Via};
 use belay_core::{JobState, id::JobRef, query};
-use belay_testkit::{TestDb, eventually};
+use belay_testkit::{TestDb, eventually, processes_with};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Timestamptz};
 
 use crate::LEASE;
-use crate::check::{LONG, count, marked, no_command_is_left};
+use crate::check::{LONG, count, no_command_is_left};
 use crate::daemon::{Daemon, Site};
 
 #[derive(QueryableByName)]
@@ -50,7 +50,9 @@ fn held_jobs_come_back_within_the_lease_and_two_seconds() {
     let ids = kinds.map(|kind| enqueue(conn, kind));
     let running = "select count(*) from belay.job where state = 'running'";
     eventually(LONG, || (count(conn, running) == 6).then_some(()));
-    eventually(LONG, || (marked(&first_site.mark).len() >= 2).then_some(()));
+    eventually(LONG, || {
+        (processes_with(&first_site.mark).len() >= 2).then_some(())
+    });
     let holder = job(conn, ids[0]).worker.unwrap();
     let second = Daemon::named(&second_site, "second");
     first.kill_9();

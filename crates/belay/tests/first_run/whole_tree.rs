@@ -1,21 +1,13 @@
 //! A command that forks, leaves its session and ignores TERM: the job is `cancelling` until nothing of it is left.
 
-use std::fs;
-
-use belay_testkit::eventually;
+use belay_testkit::{eventually, processes_with};
 
 use crate::support::{LONG, Site};
 
 const MARK: &str = "belay-whole-tree-4c1e";
 
-/// Processes whose command line holds the mark.
 fn alive() -> usize {
-    fs::read_dir("/proc")
-        .unwrap()
-        .flatten()
-        .filter_map(|entry| fs::read(entry.path().join("cmdline")).ok())
-        .filter(|line| String::from_utf8_lossy(line).contains(MARK))
-        .count()
+    processes_with(MARK).len()
 }
 
 #[test]
