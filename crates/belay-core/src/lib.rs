@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod backoff;
 pub mod db;
 pub mod error;
 pub mod id;
@@ -15,6 +16,7 @@ pub mod schema;
 pub mod state;
 mod stmt;
 
+pub use backoff::Backoff;
 pub use db::{Db, Session};
 pub use error::{Error, Result};
 pub use state::JobState;

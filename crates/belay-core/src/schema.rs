@@ -110,6 +110,8 @@ pub mod belay {
             cancel_via -> Nullable<Text>,
             last_error -> Nullable<Text>,
             payload -> Jsonb,
+            /// Seconds from started_at after which no attempt goes on and none begins.
+            job_timeout_s -> Nullable<Int4>,
         }
     }
 
@@ -159,6 +161,7 @@ pub mod belay {
             cancel_rung -> Nullable<CancelRung>,
             last_error -> Nullable<Text>,
             payload -> Jsonb,
+            job_timeout_s -> Nullable<Int4>,
         }
     }
 
@@ -214,6 +217,8 @@ pub mod belay {
             signal -> Nullable<Int4>,
             error -> Nullable<Text>,
             updated_at -> Timestamptz,
+            /// How long the attempt ran, once it has ended.
+            ran_ms -> Nullable<Int8>,
         }
     }
 
@@ -260,6 +265,12 @@ pub mod belay {
             seen_at -> Timestamptz,
             /// Whether the usual line, that of queue and priority, is known to exist. Daemons look every few seconds; lines never go.
             has_line -> Bool,
+            /// How long a running job that is told to stop may take. Null: it stops at once.
+            grace_ms -> Nullable<Int4>,
+            /// How long a failed attempt waits for the next, for whoever reports a failure. Null: the default.
+            backoff -> Nullable<Jsonb>,
+            /// Seconds a job may take from its first start, with all attempts and the waits between them.
+            job_timeout_s -> Nullable<Int4>,
         }
     }
 

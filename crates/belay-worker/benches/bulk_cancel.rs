@@ -126,7 +126,7 @@ fn round(url: &str, jobs: i64, chunk: i32, how: How) -> Figures {
         priority: 5,
         max_attempts: 5,
         timeout_s: None,
-        can_suspend: false,
+        ..KindSpec::new("", "")
     };
     ops::register_kinds(&mut conn, &[others]).expect("a kind");
     fill(&mut conn, "noop", jobs);

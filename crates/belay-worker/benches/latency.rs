@@ -70,14 +70,13 @@ fn start(url: &str, listen: bool) -> Bench {
             priority: 5,
             max_attempts: 1,
             timeout_s: None,
-            can_suspend: false,
+            ..KindSpec::new("", "")
         },
         executor: Arc::new(Probe {
             hold,
             began: began_in.clone(),
             told: told_in.clone(),
         }),
-        backoff: belay_worker::Backoff::default(),
     };
     let config = WorkerConfig {
         kinds: vec![kind("quick", false), kind("hold", true)],

@@ -6,11 +6,8 @@ use std::time::Duration;
 
 use belay_core::ops::KindSpec;
 
-use crate::Backoff;
 use crate::error::WorkerError;
 use crate::executors::Executor;
-
-const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// Settings of a worker. [`WorkerConfig::new`] fills in the defaults.
 #[derive(Debug, Clone)]
@@ -71,8 +68,6 @@ pub struct KindConfig {
     pub spec: KindSpec,
     /// What runs it.
     pub executor: Arc<dyn Executor>,
-    /// How long a failed attempt waits for the next.
-    pub backoff: Backoff,
 }
 
 impl KindConfig {
@@ -84,16 +79,11 @@ impl KindConfig {
     ) -> Self {
         Self {
             spec: KindSpec {
-                name: name.into(),
-                executor: executor_name.into(),
-                queue: "default".into(),
-                priority: 5,
-                max_attempts: 5,
-                timeout_s: None,
                 can_suspend: executor.can_suspend(),
+                grace: executor.grace(),
+                ..KindSpec::new(name, executor_name)
             },
             executor,
-            backoff: Backoff::default(),
         }
     }
 }
@@ -209,13 +199,10 @@ impl WorkerConfig {
                     ),
                 ));
             }
-            if kind.backoff.base > kind.backoff.cap || kind.backoff.cap > YEAR {
+            if let Some(fault) = kind.spec.backoff.fault() {
                 return Err(WorkerError::invalid(
                     "kinds",
-                    format!(
-                        "the backoff of kind {name:?} begins at {:?} and is capped at {:?}: the cap must not be below the beginning, nor above a year",
-                        kind.backoff.base, kind.backoff.cap
-                    ),
+                    format!("the backoff of kind {name:?} {fault}"),
                 ));
             }
         }
@@ -330,7 +317,7 @@ mod tests {
         assert_eq!(
             refused(|c| {
                 for kind in &mut c.kinds {
-                    kind.backoff.cap = Duration::ZERO;
+                    kind.spec.backoff = belay_core::Backoff::List { waits: Vec::new() };
                 }
             }),
             "kinds"

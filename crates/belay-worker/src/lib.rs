@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod attempt;
-mod backoff;
 mod bell;
 mod clock;
 mod conductor;
@@ -24,7 +23,7 @@ mod threads;
 mod watchdog;
 mod worker;
 
-pub use backoff::Backoff;
+pub use belay_core::Backoff;
 pub use config::{KindConfig, Retention, WorkerConfig};
 pub use duties::DutyStatus;
 pub use error::WorkerError;

@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use belay_core::backoff::{Backoff, random};
 use belay_core::db::Role;
 use belay_core::{Db, Error, Result, Session};
 use diesel::RunQueryDsl;
-
-use crate::backoff::{Backoff, random};
 
 /// A session that is opened when it is needed. After a failure to connect it answers [`Error::Unreachable`] at once until
 /// a growing, jittered wait is over.
@@ -29,7 +28,7 @@ impl Link {
             session: None,
             failures: 0,
             next_try: Instant::now(),
-            waits: Backoff {
+            waits: Backoff::Exponential {
                 base: Duration::from_millis(50),
                 cap,
                 jitter: true,

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use belay_core::backoff::{Backoff, random};
 use belay_core::notify::{Hint, Listener};
 
-use crate::backoff::{Backoff, random};
 use crate::bell::{HINT, SIGNALS};
 use crate::shared::{Phase, Shared};
 
 /// How often it looks at the phase of the worker.
 const LOOK: Duration = Duration::from_millis(200);
-const WAITS: Backoff = Backoff {
+const WAITS: Backoff = Backoff::Exponential {
     base: Duration::from_millis(100),
     cap: Duration::from_secs(5),
     jitter: true,

@@ -73,7 +73,7 @@ impl Shared {
             .map(|kind| {
                 let runs = Kind {
                     executor: Arc::clone(&kind.executor),
-                    backoff: kind.backoff,
+                    backoff: kind.spec.backoff.clone(),
                     light: kind.executor.is_light(),
                 };
                 (kind.spec.name.clone(), Arc::new(runs))

@@ -105,7 +105,13 @@ fn no_setting_is_missing() {
         } else {
             format!("[{section}]\n")
         };
-        let error = load(&format!("{header}no_such_setting = 1\n"))
+        // What runs a kind decides which members it has.
+        let runs = if section.starts_with("kinds.") {
+            "executor = \"command\"\nargv = [\"x\"]\n"
+        } else {
+            ""
+        };
+        let error = load(&format!("{header}{runs}no_such_setting = 1\n"))
             .unwrap_err()
             .to_string();
         let known: Vec<&str> = error.split('`').skip(3).step_by(2).collect();

@@ -50,6 +50,9 @@ pub struct Job {
     /// Seconds an attempt may take.
     #[diesel(sql_type = Nullable<Integer>)]
     pub timeout_s: Option<i32>,
+    /// Seconds the whole job may take from its first start.
+    #[diesel(sql_type = Nullable<Integer>)]
+    pub job_timeout_s: Option<i32>,
     /// At most one unfinished job of the tenant has this key.
     #[diesel(sql_type = Nullable<Text>)]
     pub unique_key: Option<String>,
@@ -134,13 +137,13 @@ impl Job {
 
     /// Columns of an unfinished job `j`, for a query that loads this type.
     pub(crate) const LIVE: &'static str = "j.id, j.tenant, j.kind, j.queue, j.priority, j.state, j.attempt, j.max_attempts, j.fence, j.worker,
-        j.payload::text as payload, j.last_error, j.timeout_s, j.unique_key, j.retry_of, j.created_by, j.created_via, j.created_at, j.run_at,
+        j.payload::text as payload, j.last_error, j.timeout_s, j.job_timeout_s, j.unique_key, j.retry_of, j.created_by, j.created_via, j.created_at, j.run_at,
         j.started_at, j.claimed_at, null::timestamptz as finished_at, false as data_deleted, j.cancel_at, j.cancel_actor, j.cancel_reason,
         j.cancel_via, null::text as cancel_rung";
 
     /// The same of a finished job `j`.
     pub(crate) const DONE: &'static str = "j.id, j.tenant, j.kind, j.queue, j.priority, j.state, j.attempt, j.max_attempts, j.fence, j.worker,
-        j.payload::text as payload, j.last_error, j.timeout_s, j.unique_key, j.retry_of, j.created_by, j.created_via, j.created_at, j.run_at,
+        j.payload::text as payload, j.last_error, j.timeout_s, j.job_timeout_s, j.unique_key, j.retry_of, j.created_by, j.created_via, j.created_at, j.run_at,
         j.started_at, j.claimed_at, j.finished_at, j.data_deleted_at is not null as data_deleted,
         j.cancel_at, j.cancel_actor, j.cancel_reason, j.cancel_via, j.cancel_rung::text as cancel_rung";
 }

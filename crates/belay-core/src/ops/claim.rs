@@ -55,6 +55,8 @@ pub struct Claimed {
     pub waited: f64,
     /// Seconds this attempt may take.
     pub timeout_s: Option<i32>,
+    /// Seconds until the time of the whole job is over, if it has one; below 0 when it is over already.
+    pub left_s: Option<f64>,
     /// JSON text.
     pub payload: String,
 }
@@ -72,6 +74,7 @@ type Row = (
     DateTime<Utc>,
     f64,
     Option<i32>,
+    Option<f64>,
     String,
 );
 
@@ -91,7 +94,8 @@ update belay.job j
 set state = 'running', worker = $1, attempt = attempt + 1, fence = fence + 1, claimed_at = now(), started_at = coalesce(started_at, now())
 where j.ctid = any (array(select t from pick))
 returning j.id, j.fence, j.queue, j.kind, j.priority, j.ticket, j.attempt, j.max_attempts, j.tenant, j.created_at,
-          extract(epoch from now() - greatest(j.run_at, j.created_at))::float8, j.timeout_s, j.payload::text";
+          extract(epoch from now() - greatest(j.run_at, j.created_at))::float8, j.timeout_s,
+          extract(epoch from j.started_at + j.job_timeout_s * interval '1 s' - now())::float8, j.payload::text";
 
 /// Claims up to `batch` jobs for a worker, walking the lines in the order given. Answers them in the order of their tickets.
 ///
@@ -119,6 +123,7 @@ pub fn claim(
         Timestamptz,
         Double,
         Nullable<Integer>,
+        Nullable<Double>,
         Text,
     )>(CLAIM_SQL)
     .bind::<BigInt, _>(worker)
@@ -146,6 +151,7 @@ fn claimed(
         created_at,
         waited,
         timeout_s,
+        left_s,
         payload,
     ): Row,
 ) -> Claimed {
@@ -164,6 +170,7 @@ fn claimed(
         created_at,
         waited,
         timeout_s,
+        left_s,
         payload,
     }
 }

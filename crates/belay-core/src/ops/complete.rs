@@ -25,10 +25,10 @@ e as (
   select d.id, d.worker, d.tenant, d.attempt, 'cancelled', 'cancelling', 'cancelled', 'worker ' || d.worker, 'worker', d.cancel_reason,
          '{\"rung\": \"cooperative\", \"finished_anyway\": \"completed\"}'
   from d where d.state = 'cancelling')
-insert into belay.job_done (id, worker, run_at, created_at, started_at, claimed_at, cancel_at, retry_of, tenant, was, state, fence, timeout_s,
+insert into belay.job_done (id, worker, run_at, created_at, started_at, claimed_at, cancel_at, retry_of, tenant, was, state, fence, timeout_s, job_timeout_s,
   priority, attempt, max_attempts, queue, kind, created_by, created_via, unique_key, cancel_actor, cancel_reason, cancel_via, cancel_rung, last_error, payload)
 select id, worker, run_at, created_at, started_at, claimed_at, cancel_at, retry_of, tenant, state,
-  case state when 'cancelling' then 'cancelled' else 'completed' end::belay.job_state, fence, timeout_s,
+  case state when 'cancelling' then 'cancelled' else 'completed' end::belay.job_state, fence, timeout_s, job_timeout_s,
   priority, attempt, max_attempts, queue, kind, created_by, created_via, unique_key, cancel_actor, cancel_reason, cancel_via,
   case state when 'cancelling' then 'cooperative' end::belay.cancel_rung, last_error, payload
 from d returning id, state";

@@ -30,6 +30,8 @@ pub struct NewJob {
     pub max_attempts: Option<i16>,
     /// Seconds one attempt may take, from 1 to a year.
     pub timeout_s: Option<i32>,
+    /// Seconds the whole job may take from its first start, all attempts and the waits between them together; from 1 to a year.
+    pub job_timeout_s: Option<i32>,
     /// At most one unfinished job of the tenant has this key; 1 to 255 characters.
     pub unique_key: Option<String>,
 }
@@ -45,6 +47,7 @@ impl NewJob {
             run_at: None,
             max_attempts: None,
             timeout_s: None,
+            job_timeout_s: None,
             unique_key: None,
         }
     }
@@ -98,11 +101,16 @@ impl NewJob {
                 format!("max_attempts is {n}, it must be from 1 to 1000"),
             ));
         }
-        if let Some(t) = self.timeout_s.filter(|t| !(1..=31_536_000).contains(t)) {
-            return Err(Error::invalid(
-                "timeout_s",
-                format!("timeout_s is {t}, it must be from 1 to 31536000 seconds (a year)"),
-            ));
+        for (field, time) in [
+            ("timeout_s", self.timeout_s),
+            ("job_timeout_s", self.job_timeout_s),
+        ] {
+            if let Some(t) = time.filter(|t| !(1..=31_536_000).contains(t)) {
+                return Err(Error::invalid(
+                    field,
+                    format!("{field} is {t}, it must be from 1 to 31536000 seconds (a year)"),
+                ));
+            }
         }
         Ok(())
     }
@@ -149,7 +157,7 @@ pub fn enqueue(
     }
     let (id, existed) = stmt::<(BigInt, Bool)>(
         "-- enqueue
-         select id, existed from belay.op_enqueue($1, $2, $3::text::jsonb, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+         select id, existed from belay.op_enqueue($1, $2, $3::text::jsonb, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     )
     .bind::<Integer, _>(tenant)
     .bind::<Text, _>(&job.kind)
@@ -159,6 +167,7 @@ pub fn enqueue(
     .bind::<Nullable<Timestamptz>, _>(job.run_at)
     .bind::<Nullable<SmallInt>, _>(job.max_attempts)
     .bind::<Nullable<Integer>, _>(job.timeout_s)
+    .bind::<Nullable<Integer>, _>(job.job_timeout_s)
     .bind::<Nullable<Text>, _>(&job.unique_key)
     .bind::<Nullable<Text>, _>(idempotency_key)
     .bind::<Bool, _>(open)
@@ -186,8 +195,8 @@ macro_rules! enqueue_into {
     (@ $name:literal, $line:literal, $tenant:literal) => {
         concat!(
             "-- enqueue_", $name, "
-         insert into belay.job (ticket, run_at, tenant, state, timeout_s, priority, max_attempts, queue, kind, created_by, created_via, payload)
-         select nextval('belay.ticket'), now(), $1, 'queued', coalesce($7, k.timeout_s), l.priority, coalesce($6, k.max_attempts), l.queue, k.name,
+         insert into belay.job (ticket, run_at, tenant, state, timeout_s, job_timeout_s, priority, max_attempts, queue, kind, created_by, created_via, payload)
+         select nextval('belay.ticket'), now(), $1, 'queued', coalesce($7, k.timeout_s), coalesce($10, k.job_timeout_s), l.priority, coalesce($6, k.max_attempts), l.queue, k.name,
            $8, $9, $3::text::jsonb
          from belay.kind k ", $line, "
          where k.name = $2 and ", $tenant, "
@@ -219,6 +228,7 @@ fn enqueue_ordinary(
     .bind::<Nullable<Integer>, _>(job.timeout_s)
     .bind::<Text, _>(&actor.name)
     .bind::<Text, _>(actor.via.as_str())
+    .bind::<Nullable<Integer>, _>(job.job_timeout_s)
     .get_result::<(i64, Option<String>)>(conn)
     .optional()?;
     Ok(made.map(|(id, _)| id))
@@ -254,7 +264,7 @@ pub fn enqueue_many(
     }
     let rows = stmt::<(Integer, BigInt, Bool)>(
         "-- enqueue_many
-         select ord, id, existed from belay.op_enqueue_many($1, $2, $3::text[]::jsonb[], $4, $5, $6, $7, $8, $9, $10, $11) order by ord",
+         select ord, id, existed from belay.op_enqueue_many($1, $2, $3::text[]::jsonb[], $4, $5, $6, $7, $8, $9, $10, $11, $12) order by ord",
     )
     .bind::<Integer, _>(tenant)
     .bind::<Array<Text>, _>(jobs.iter().map(|j| &j.kind).collect::<Vec<_>>())
@@ -264,6 +274,7 @@ pub fn enqueue_many(
     .bind::<Array<Nullable<Timestamptz>>, _>(jobs.iter().map(|j| j.run_at).collect::<Vec<_>>())
     .bind::<Array<Nullable<SmallInt>>, _>(jobs.iter().map(|j| j.max_attempts).collect::<Vec<_>>())
     .bind::<Array<Nullable<Integer>>, _>(jobs.iter().map(|j| j.timeout_s).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Integer>>, _>(jobs.iter().map(|j| j.job_timeout_s).collect::<Vec<_>>())
     .bind::<Array<Nullable<Text>>, _>(jobs.iter().map(|j| j.unique_key.as_ref()).collect::<Vec<_>>())
     .bind::<Text, _>(&actor.name)
     .bind::<Text, _>(actor.via.as_str())

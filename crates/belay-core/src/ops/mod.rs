@@ -67,7 +67,7 @@ pub use output::{OutputRow, ProgressRow, save_output, save_progress};
 pub use promote::promote;
 pub use registry::{KindSpec, note_lines, register_kinds};
 pub use report::{FinishedAnyway, Report, Rung, Settled, Verdict};
-pub use rescue::{Rescued, forget_dead, mark_dead, rescue};
+pub use rescue::{POISON_AFTER, Rescued, forget_dead, mark_dead, rescue};
 pub use retention::{
     DroppedPartition, drop_partitions, ensure_partitions, forget_idempotency_keys,
 };

@@ -67,9 +67,9 @@ pub(super) fn end(conn: &mut PgConnection, endings: &[Ending]) -> Result<()> {
          with d as (
            delete from belay.job j using unnest($1, $2, $3, $4) x (id, now, rung, error) where j.id = x.id
            returning j.*, x.now, x.rung, x.error)
-         insert into belay.job_done (id, worker, run_at, created_at, started_at, claimed_at, cancel_at, retry_of, tenant, was, state, fence, timeout_s,
+         insert into belay.job_done (id, worker, run_at, created_at, started_at, claimed_at, cancel_at, retry_of, tenant, was, state, fence, timeout_s, job_timeout_s,
            priority, attempt, max_attempts, queue, kind, created_by, created_via, unique_key, cancel_actor, cancel_reason, cancel_via, cancel_rung, last_error, payload)
-         select id, worker, run_at, created_at, started_at, claimed_at, cancel_at, retry_of, tenant, state, now, fence, timeout_s,
+         select id, worker, run_at, created_at, started_at, claimed_at, cancel_at, retry_of, tenant, state, now, fence, timeout_s, job_timeout_s,
            priority, attempt, max_attempts, queue, kind, created_by, created_via, unique_key, cancel_actor, cancel_reason, cancel_via, rung::belay.cancel_rung,
            coalesce(error, last_error), payload
          from d",

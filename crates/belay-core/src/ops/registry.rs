@@ -1,8 +1,11 @@
 //! The kinds of jobs a node can run, made known to everybody who enqueues. Locks no job.
 
+use std::time::Duration;
+
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Integer, Nullable, SmallInt, Text};
 
+use crate::backoff::Backoff;
 use crate::error::{Error, Result};
 use crate::stmt::stmt;
 
@@ -23,6 +26,31 @@ pub struct KindSpec {
     pub timeout_s: Option<i32>,
     /// Whether running jobs can be held still.
     pub can_suspend: bool,
+    /// How long a running job that is told to stop may take, up to 7 days. `None`: it stops at once.
+    pub grace: Option<Duration>,
+    /// How long a failed attempt waits for the next.
+    pub backoff: Backoff,
+    /// Seconds that a job may take from its first start, all attempts and the waits between them together, when the job
+    /// does not say; up to a year.
+    pub job_timeout_s: Option<i32>,
+}
+
+impl KindSpec {
+    /// A kind in the queue `default`, priority 5, with 5 attempts, without timeouts and with the default backoff.
+    pub fn new(name: impl Into<String>, executor: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            executor: executor.into(),
+            queue: "default".into(),
+            priority: 5,
+            max_attempts: 5,
+            timeout_s: None,
+            can_suspend: false,
+            grace: None,
+            backoff: Backoff::default(),
+            job_timeout_s: None,
+        }
+    }
 }
 
 /// Registers kinds, or renews what is known of them. Written in name order, so that nodes that start at once do not
@@ -45,12 +73,21 @@ pub fn register_kinds(conn: &mut PgConnection, kinds: &[KindSpec]) -> Result<()>
             }
         }
     }
+    let backoffs = kinds
+        .iter()
+        .map(|kind| serde_json::to_string(&kind.backoff))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| Error::invalid("backoff", error.to_string()))?;
     stmt::<()>(
         "-- register_kinds
-         insert into belay.kind as k (name, executor, queue, priority, max_attempts, timeout_s, can_suspend)
-         select * from unnest($1, $2, $3, $4, $5, $6, $7) order by 1
+         insert into belay.kind as k (name, executor, queue, priority, max_attempts, timeout_s, can_suspend, grace_ms, backoff, job_timeout_s)
+         select name, executor, queue, priority, max_attempts, timeout_s, can_suspend, grace_ms, backoff::jsonb, job_timeout_s
+         from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+           x (name, executor, queue, priority, max_attempts, timeout_s, can_suspend, grace_ms, backoff, job_timeout_s)
+         order by 1
          on conflict (name) do update set executor = excluded.executor, queue = excluded.queue, priority = excluded.priority,
-           max_attempts = excluded.max_attempts, timeout_s = excluded.timeout_s, can_suspend = excluded.can_suspend, seen_at = now()",
+           max_attempts = excluded.max_attempts, timeout_s = excluded.timeout_s, can_suspend = excluded.can_suspend, grace_ms = excluded.grace_ms,
+           backoff = excluded.backoff, job_timeout_s = excluded.job_timeout_s, seen_at = now()",
     )
     .bind::<Array<Text>, _>(kinds.iter().map(|k| k.name.as_str()).collect::<Vec<_>>())
     .bind::<Array<Text>, _>(kinds.iter().map(|k| k.executor.as_str()).collect::<Vec<_>>())
@@ -59,8 +96,15 @@ pub fn register_kinds(conn: &mut PgConnection, kinds: &[KindSpec]) -> Result<()>
     .bind::<Array<SmallInt>, _>(kinds.iter().map(|k| k.max_attempts).collect::<Vec<_>>())
     .bind::<Array<Nullable<Integer>>, _>(kinds.iter().map(|k| k.timeout_s).collect::<Vec<_>>())
     .bind::<Array<Bool>, _>(kinds.iter().map(|k| k.can_suspend).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Integer>>, _>(kinds.iter().map(|k| k.grace.map(millis)).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(backoffs)
+    .bind::<Array<Nullable<Integer>>, _>(kinds.iter().map(|k| k.job_timeout_s).collect::<Vec<_>>())
     .execute(conn)?;
     Ok(())
+}
+
+fn millis(time: Duration) -> i32 {
+    i32::try_from(time.as_millis()).unwrap_or(i32::MAX)
 }
 
 /// Takes note of the usual lines that exist by now, which makes later enqueues of these kinds cheaper. Answers how many were new.

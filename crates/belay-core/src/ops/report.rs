@@ -39,6 +39,17 @@ pub enum Verdict {
         /// Whether another attempt may be made.
         retry: bool,
     },
+    /// Its time, or that of the whole job, was over, and it was stopped.
+    TimedOut {
+        /// Why, for the reader of the job.
+        error: String,
+        /// Seconds until the next attempt, when there is one.
+        delay_s: f64,
+        /// Whether another attempt may be made: not when the time of the whole job is over.
+        retry: bool,
+        /// What it took.
+        rung: Rung,
+    },
     /// It asks to be run again later, without using up an attempt.
     Snoozed {
         /// Seconds to wait.

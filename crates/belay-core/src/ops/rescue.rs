@@ -5,6 +5,7 @@
 //! job is not revived: its worker is gone, so it has stopped, and it ends as `cancelled`. Acts under the locks, in later
 //! statements of the caller's transaction.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -17,6 +18,9 @@ use super::outcome::{Ending, Record, end, record};
 use crate::error::Result;
 use crate::state::{Event, JobState, next, sql};
 use crate::stmt::stmt;
+
+/// A job whose worker was lost so many times while it ran is not run again: it may be what kills them.
+pub const POISON_AFTER: i64 = 3;
 
 /// The error kept on a job that was taken away from a dead worker.
 const LOST: &str = "the worker's lease ran out";
@@ -82,10 +86,14 @@ struct Orphan {
 /// Those of the database.
 pub fn rescue(conn: &mut PgConnection, limit: i32, whole_line: bool) -> Result<Rescued> {
     let orphans = lock(conn, limit, whole_line)?;
+    let lost = times_lost(conn, &orphans)?;
     let mut done = Rescued::default();
     let (mut endings, mut requeue, mut records) = (Vec::new(), Vec::new(), Vec::new());
     for job in &orphans {
-        let event = if job.attempt >= job.max_attempts {
+        let times = 1 + lost.get(&job.id).copied().unwrap_or(0);
+        // Held still it did nothing that could have hurt its worker.
+        let poison = job.state == JobState::Running && times >= POISON_AFTER;
+        let event = if poison || job.attempt >= job.max_attempts {
             Event::LeaseLostForGood
         } else {
             Event::LeaseLost
@@ -105,7 +113,11 @@ pub fn rescue(conn: &mut PgConnection, limit: i32, whole_line: bool) -> Result<R
                     id: job.id,
                     state: now,
                     rung: None,
-                    error: Some(LOST.into()),
+                    error: Some(if poison {
+                        format!("quarantined: {LOST}, {times} times while it ran")
+                    } else {
+                        LOST.into()
+                    }),
                 });
             }
             _ => {
@@ -123,10 +135,10 @@ pub fn rescue(conn: &mut PgConnection, limit: i32, whole_line: bool) -> Result<R
             worker: Some(job.worker),
             tenant: job.tenant,
             attempt: job.attempt,
-            event: if now == JobState::Cancelled {
-                "cancelled"
-            } else {
-                "lease_lost"
+            event: match now {
+                JobState::Cancelled => "cancelled",
+                JobState::Failed if poison => "quarantined",
+                _ => "lease_lost",
             },
             was: Some(job.state),
             state: Some(now),
@@ -136,6 +148,7 @@ pub fn rescue(conn: &mut PgConnection, limit: i32, whole_line: bool) -> Result<R
             detail: match now {
                 JobState::Cancelled => Some(json!({ "rung": "lease_lost" })),
                 JobState::Queued => Some(json!({ "claimed_at": job.claimed_at.to_rfc3339_opts(SecondsFormat::Micros, true) })),
+                JobState::Failed if poison => Some(json!({ "cause": "poison", "leases_lost": times })),
                 _ => None,
             },
         });
@@ -144,6 +157,25 @@ pub fn rescue(conn: &mut PgConnection, limit: i32, whole_line: bool) -> Result<R
     end(conn, &endings)?;
     put_in_line(conn, &requeue)?;
     Ok(done)
+}
+
+/// How often the leases of these running jobs were lost before, by the record.
+fn times_lost(conn: &mut PgConnection, orphans: &[Orphan]) -> Result<HashMap<i64, i64>> {
+    let ids: Vec<i64> = orphans
+        .iter()
+        .filter(|job| job.state == JobState::Running)
+        .map(|job| job.id)
+        .collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = stmt::<(BigInt, BigInt)>(
+        "-- times_lost
+         select e.job, count(*) from belay.job_event e where e.job = any ($1) and e.event = 'lease_lost' and e.was = 'running' group by 1",
+    )
+    .bind::<Array<BigInt>, _>(ids)
+    .load::<(i64, i64)>(conn)?;
+    Ok(rows.into_iter().collect())
 }
 
 fn lock(conn: &mut PgConnection, limit: i32, whole_line: bool) -> Result<Vec<Orphan>> {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Integer, Nullable, SmallInt, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Double, Integer, Nullable, SmallInt, Text, Timestamptz};
 use serde_json::json;
 
 use super::outcome::{AttemptError, Ending, Putback, Record, end, put_back, record, save_errors};
@@ -26,6 +26,32 @@ struct Held {
     tenant: i32,
     claimed_at: DateTime<Utc>,
     cancel_reason: Option<String>,
+    /// Seconds until the time of the whole job is over, if it has one.
+    left_s: Option<f64>,
+}
+
+impl Held {
+    /// Whether no attempt can come after this one, which would wait so long: there is none left, or no time.
+    fn is_last(&self, delay_s: f64) -> bool {
+        self.attempt >= self.max_attempts
+            || self.left_s.is_some_and(|left| bounded(delay_s) >= left)
+    }
+}
+
+/// The word of the record for an attempt that took too long.
+const TIMED_OUT: &str = "timed_out";
+
+/// Why a job failed for good, where that is not just its error.
+fn cause(verdict: &Verdict, job: &Held) -> Option<serde_json::Value> {
+    match verdict {
+        Verdict::TimedOut { rung, .. } => {
+            Some(json!({ "cause": TIMED_OUT, "rung": rung.as_str() }))
+        }
+        Verdict::Failed { retry: true, .. } if job.attempt < job.max_attempts => {
+            Some(json!({ "cause": "no_time_left" }))
+        }
+        _ => None,
+    }
 }
 
 /// Settles reports of a worker, in the caller's transaction. Answers one result per report, in order.
@@ -73,6 +99,7 @@ fn lock(
         Integer,
         Timestamptz,
         Nullable<Text>,
+        Nullable<Double>,
     );
     type Read = (
         i64,
@@ -83,31 +110,44 @@ fn lock(
         i32,
         DateTime<Utc>,
         Option<String>,
+        Option<f64>,
     );
     let rows = stmt::<Row>(
         "-- settle_lock
          select y.* from (select distinct id, fence from unnest($2, $3) x (id, fence) order by id, fence) x
-         cross join lateral (select j.id, j.fence, j.state, j.attempt, j.max_attempts, j.tenant, j.claimed_at, j.cancel_reason from belay.job j
+         cross join lateral (select j.id, j.fence, j.state, j.attempt, j.max_attempts, j.tenant, j.claimed_at, j.cancel_reason,
+                               extract(epoch from j.started_at + j.job_timeout_s * interval '1 s' - clock_timestamp())::float8
+                             from belay.job j
                              where j.id = x.id and j.fence = x.fence and j.worker = $1 for update) y",
     )
     .bind::<BigInt, _>(worker)
     .bind::<Array<BigInt>, _>(reports.iter().map(|r| r.id).collect::<Vec<_>>())
     .bind::<Array<Integer>, _>(reports.iter().map(|r| r.fence).collect::<Vec<_>>())
     .load::<Read>(conn)?;
-    let held =
-        |(id, fence, state, attempt, max_attempts, tenant, claimed_at, cancel_reason): Read| {
-            (
-                (id, fence),
-                Held {
-                    state,
-                    attempt,
-                    max_attempts,
-                    tenant,
-                    claimed_at,
-                    cancel_reason,
-                },
-            )
-        };
+    let held = |(
+        id,
+        fence,
+        state,
+        attempt,
+        max_attempts,
+        tenant,
+        claimed_at,
+        cancel_reason,
+        left_s,
+    ): Read| {
+        (
+            (id, fence),
+            Held {
+                state,
+                attempt,
+                max_attempts,
+                tenant,
+                claimed_at,
+                cancel_reason,
+                left_s,
+            },
+        )
+    };
     Ok(rows.into_iter().map(held).collect())
 }
 
@@ -126,18 +166,25 @@ impl<'a> Plan<'a> {
             (JobState::Suspended, _) => return Settled::Held,
             (JobState::Cancelling, _) => Event::Stopped,
             (_, Verdict::Completed) => Event::Complete,
-            (_, Verdict::Failed { retry, .. }) if !retry || job.attempt >= job.max_attempts => {
-                Event::Fail
-            }
-            (_, Verdict::Failed { .. } | Verdict::Snoozed { .. } | Verdict::Stopped { .. }) => {
-                Event::Reschedule
-            }
+            (
+                _,
+                Verdict::Failed { retry, delay_s, .. } | Verdict::TimedOut { retry, delay_s, .. },
+            ) if !retry || job.is_last(*delay_s) => Event::Fail,
+            (
+                _,
+                Verdict::Failed { .. }
+                | Verdict::TimedOut { .. }
+                | Verdict::Snoozed { .. }
+                | Verdict::Stopped { .. },
+            ) => Event::Reschedule,
         };
         let Some(now) = next(job.state, event) else {
             return Settled::Stale;
         };
         let error = match &report.verdict {
-            Verdict::Failed { error, .. } => Some(storable(error, MAX_ERROR)),
+            Verdict::Failed { error, .. } | Verdict::TimedOut { error, .. } => {
+                Some(storable(error, MAX_ERROR))
+            }
             _ => None,
         };
         if let Some(error) = &error {
@@ -151,7 +198,7 @@ impl<'a> Plan<'a> {
             Event::Stopped => self.cancelled(report, job),
             Event::Complete => self.end(report, now, None, None),
             Event::Fail => {
-                self.push(report, job, "failed", now, None);
+                self.push(report, job, "failed", now, cause(&report.verdict, job));
                 self.end(report, now, None, error);
             }
             _ => self.rescheduled(report, job, error),
@@ -161,7 +208,7 @@ impl<'a> Plan<'a> {
 
     fn cancelled(&mut self, report: &Report, job: &'a Held) {
         let (rung, anyway) = match &report.verdict {
-            Verdict::Stopped { rung, .. } => (*rung, None),
+            Verdict::Stopped { rung, .. } | Verdict::TimedOut { rung, .. } => (*rung, None),
             Verdict::Completed => (Rung::Cooperative, Some(FinishedAnyway::Completed)),
             Verdict::Failed { .. } => (Rung::Cooperative, Some(FinishedAnyway::Failed)),
             Verdict::Snoozed { .. } => (Rung::Cooperative, Some(FinishedAnyway::Snoozed)),
@@ -185,6 +232,15 @@ impl<'a> Plan<'a> {
                     delay_s,
                     false,
                     json!({ "claimed_at": claimed_at, "retry_in_s": delay_s }),
+                )
+            }
+            Verdict::TimedOut { delay_s, rung, .. } => {
+                let delay_s = bounded(*delay_s);
+                (
+                    "attempt_failed",
+                    delay_s,
+                    false,
+                    json!({ "claimed_at": claimed_at, "retry_in_s": delay_s, "cause": TIMED_OUT, "rung": rung.as_str() }),
                 )
             }
             Verdict::Snoozed { delay_s } => {

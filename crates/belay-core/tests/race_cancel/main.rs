@@ -69,6 +69,7 @@ fn run(jobs: i64, completion: Completion) -> (TestDb, Log) {
         max_attempts: 5,
         timeout_s: None,
         can_suspend: true,
+        ..KindSpec::new("", "")
     };
     db.tx(|conn| ops::register_kinds(conn, std::slice::from_ref(&kind)))
         .unwrap();

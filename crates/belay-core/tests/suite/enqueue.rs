@@ -20,6 +20,7 @@ fn kind() -> KindSpec {
         max_attempts: 3,
         timeout_s: Some(90),
         can_suspend: true,
+        ..KindSpec::new("", "")
     }
 }
 
@@ -84,6 +85,7 @@ fn what_the_request_says_goes_before_the_kind() {
             run_at: None,
             max_attempts: Some(1000),
             timeout_s: Some(31_536_000),
+            job_timeout_s: Some(77),
             unique_key: Some("k".into()),
         },
     );

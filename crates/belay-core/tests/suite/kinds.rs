@@ -18,6 +18,7 @@ fn kind(name: &str) -> KindSpec {
         max_attempts: 5,
         timeout_s: None,
         can_suspend: false,
+        ..KindSpec::new("", "")
     }
 }
 

@@ -18,6 +18,7 @@ fn spec(name: &str) -> KindSpec {
         max_attempts: 3,
         timeout_s: None,
         can_suspend: false,
+        ..KindSpec::new("", "")
     }
 }
 

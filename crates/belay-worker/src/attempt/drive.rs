@@ -15,13 +15,14 @@ pub(super) async fn attend(
     executor: Arc<dyn Executor>,
     attempt: Attempt,
     job: &HeldJob,
-    timeout_s: Option<i32>,
+    limits: Limits,
 ) -> Finish {
     let mut control = job.watch();
     let mut running = tokio::spawn(run(executor, attempt));
-    // Time that it is held still does not count.
-    let mut left =
-        timeout_s.map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(0)));
+    // Time that it is held still does not count against the attempt; it does against the job.
+    let mut left = limits.attempt;
+    let end_of_job = limits.job.map(|left| Instant::now() + left);
+    let mut over = false;
     loop {
         let counts = *control.borrow_and_update() == Control::Run;
         let began = Instant::now();
@@ -32,6 +33,10 @@ pub(super) async fn attend(
                 // The runtime ends, and the task with it.
                 Err(_) => Finish::Stopped { rung: Rung::Kill },
             }),
+            () = until(end_of_job), if !over => {
+                over = true;
+                job.want(Control::Stop(StopCause::JobTimeout));
+            }
             () = expire(left), if counts => {
                 left = None;
                 job.want(Control::Stop(StopCause::Timeout));
@@ -42,6 +47,32 @@ pub(super) async fn attend(
         if counts {
             left = left.map(|left| left.saturating_sub(began.elapsed()));
         }
+    }
+}
+
+/// How long an attempt may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// This attempt.
+    pub(super) attempt: Option<Duration>,
+    /// What is left for the whole job.
+    pub(super) job: Option<Duration>,
+}
+
+impl Limits {
+    pub(super) fn new(timeout_s: Option<i32>, left_s: Option<f64>) -> Self {
+        Self {
+            attempt: timeout_s.map(|s| Duration::from_secs(u64::try_from(s).unwrap_or(0))),
+            // What is over, or no number, leaves nothing.
+            job: left_s.map(|s| Duration::try_from_secs_f64(s).unwrap_or(Duration::ZERO)),
+        }
+    }
+}
+
+async fn until(end: Option<Instant>) {
+    match end {
+        Some(end) => tokio::time::sleep_until(end).await,
+        None => std::future::pending().await,
     }
 }
 

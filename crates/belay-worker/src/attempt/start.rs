@@ -5,18 +5,18 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use belay_core::backoff::random;
 use belay_core::ops::{self, Claimed, Line};
 use belay_core::{JobState, id};
 use belay_metrics::JobOutcome;
 
-use super::drive::attend;
+use super::drive::{Limits, attend};
 use super::held::HeldJob;
 use super::verdict::{Circumstances, verdict};
-use crate::backoff::random;
 use crate::bell::ROOM;
-use crate::executors::{Attempt, Finish};
+use crate::executors::{Attempt, Control, Finish, StopCause};
 use crate::lease::Registration;
 use crate::report::{Batch, Item};
 use crate::shared::Shared;
@@ -47,7 +47,7 @@ pub(crate) fn start(
             continue;
         };
         waits.add(source, job.waited);
-        let ended = if light {
+        let ended = if light && job.left_s.is_none_or(|left| left > 0.0) {
             on_the_spot(source, &job)
         } else {
             None
@@ -131,13 +131,13 @@ fn circumstances(
     source: &Source,
     attempt: i16,
     timeout_s: Option<i32>,
-    cause: Option<crate::executors::StopCause>,
-) -> Circumstances {
+    cause: Option<StopCause>,
+) -> Circumstances<'_> {
     Circumstances {
         cause,
         attempt,
         timeout_s,
-        backoff: source.kind.backoff,
+        backoff: &source.kind.backoff,
         random: random(),
     }
 }
@@ -174,6 +174,11 @@ fn spawn(
         shared.metrics.cancel_told(0.0);
     }
     let timeout_s = claimed.timeout_s;
+    let limits = Limits::new(timeout_s, claimed.left_s);
+    if limits.job == Some(Duration::ZERO) {
+        // Before its start gate opens.
+        job.want(Control::Stop(StopCause::JobTimeout));
+    }
     let attempt = Attempt {
         job: claimed.id,
         uid: id::uid(claimed.id, claimed.created_at).to_string(),
@@ -193,7 +198,7 @@ fn spawn(
     let executor = Arc::clone(&source.kind.executor);
     shared.runtime.clone().spawn(async move {
         let began = Instant::now();
-        let finish = attend(executor, attempt, &job, timeout_s).await;
+        let finish = attend(executor, attempt, &job, limits).await;
         ended(&shared, &job, finish, began, light, timeout_s);
     });
 }
@@ -209,6 +214,11 @@ fn ended(
 ) {
     if let Finish::Settled(state) = finish {
         settled(shared, job, state, began, light);
+        return;
+    }
+    if finish == Finish::Reported {
+        // Counted where it is reported; here it only leaves.
+        settled(shared, job, JobState::Running, began, light);
         return;
     }
     let verdict = match finish {

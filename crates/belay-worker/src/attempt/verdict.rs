@@ -9,20 +9,20 @@ use crate::executors::{Finish, Rung, StopCause};
 
 /// What is known of an attempt beside its end.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Circumstances {
+pub(crate) struct Circumstances<'a> {
     /// Why it was told to stop, if it was.
     pub(crate) cause: Option<StopCause>,
     /// Its number, from 1.
     pub(crate) attempt: i16,
     /// Seconds it was allowed.
     pub(crate) timeout_s: Option<i32>,
-    pub(crate) backoff: Backoff,
+    pub(crate) backoff: &'a Backoff,
     /// From 0 to 1.
     pub(crate) random: f64,
 }
 
 /// What is reported of an attempt that ended so.
-pub(crate) fn verdict(finish: Finish, c: Circumstances) -> ops::Verdict {
+pub(crate) fn verdict(finish: Finish, c: Circumstances<'_>) -> ops::Verdict {
     match finish {
         Finish::Completed => ops::Verdict::Completed,
         // Reported already, unless it is a light one, which has nothing to report in.
@@ -32,16 +32,37 @@ pub(crate) fn verdict(finish: Finish, c: Circumstances) -> ops::Verdict {
             false,
             c,
         ),
+        // Whoever it was handed to has the fence, and whoever has an older one is refused.
+        Finish::Reported => failed(
+            "its executor says that somebody else reports, which cannot be of this attempt"
+                .to_owned(),
+            false,
+            c,
+        ),
         Finish::Snoozed { delay } => ops::Verdict::Snoozed {
             delay_s: delay.max(Duration::from_millis(1)).as_secs_f64(),
         },
         Finish::Failed { error, retry } => match c.cause {
             // It saw the stop and gave up in its own words.
-            Some(StopCause::Timeout) => failed(format!("{}: {error}", timed_out(c)), true, c),
+            Some(cause @ (StopCause::Timeout | StopCause::JobTimeout)) => {
+                timed_out(cause, None, Some(&error), c)
+            }
             _ => failed(error, retry, c),
         },
+        Finish::RetryAfter { error, delay } => match c.cause {
+            Some(cause @ (StopCause::Timeout | StopCause::JobTimeout)) => {
+                timed_out(cause, None, Some(&error), c)
+            }
+            _ => ops::Verdict::Failed {
+                error,
+                delay_s: delay.max(Duration::from_millis(1)).as_secs_f64(),
+                retry: true,
+            },
+        },
         Finish::Stopped { rung } => match c.cause {
-            Some(StopCause::Timeout) => failed(timed_out(c), true, c),
+            Some(cause @ (StopCause::Timeout | StopCause::JobTimeout)) => {
+                timed_out(cause, Some(rung), None, c)
+            }
             Some(cause) => ops::Verdict::Stopped {
                 rung: rung.into(),
                 cause: why(cause).to_owned(),
@@ -55,7 +76,7 @@ pub(crate) fn verdict(finish: Finish, c: Circumstances) -> ops::Verdict {
     }
 }
 
-fn failed(error: String, retry: bool, c: Circumstances) -> ops::Verdict {
+fn failed(error: String, retry: bool, c: Circumstances<'_>) -> ops::Verdict {
     ops::Verdict::Failed {
         error,
         delay_s: c.backoff.delay(c.attempt, c.random).as_secs_f64(),
@@ -63,8 +84,28 @@ fn failed(error: String, retry: bool, c: Circumstances) -> ops::Verdict {
     }
 }
 
-fn timed_out(c: Circumstances) -> String {
-    format!("timed out after {} s", c.timeout_s.unwrap_or(0))
+/// An attempt that was stopped because its time, or that of the job, was over. `words` are its own, when it gave up by itself.
+fn timed_out(
+    cause: StopCause,
+    rung: Option<Rung>,
+    words: Option<&str>,
+    c: Circumstances<'_>,
+) -> ops::Verdict {
+    let of_job = cause == StopCause::JobTimeout;
+    let mut error = if of_job {
+        "timed out: the time for the whole job is over".to_owned()
+    } else {
+        format!("timed out after {} s", c.timeout_s.unwrap_or(0))
+    };
+    if let Some(words) = words {
+        error = format!("{error}: {words}");
+    }
+    ops::Verdict::TimedOut {
+        error,
+        delay_s: c.backoff.delay(c.attempt, c.random).as_secs_f64(),
+        retry: !of_job,
+        rung: rung.unwrap_or(Rung::Cooperative).into(),
+    }
 }
 
 /// The cause as it stands in the record.
@@ -72,6 +113,7 @@ pub(crate) const fn why(cause: StopCause) -> &'static str {
     match cause {
         StopCause::Cancel => "cancelled",
         StopCause::Timeout => "timed out",
+        StopCause::JobTimeout => "the time for the whole job is over",
         StopCause::LeaseLost => "the worker lost its lease",
         StopCause::Shutdown => "the worker is shutting down",
     }
@@ -92,9 +134,8 @@ mod tests {
     use super::*;
 
     fn after(finish: Finish, cause: Option<StopCause>) -> ops::Verdict {
-        let backoff = Backoff {
-            jitter: false,
-            ..Backoff::default()
+        let backoff = Backoff::List {
+            waits: vec![Duration::ZERO, Duration::from_secs(2)],
         };
         verdict(
             finish,
@@ -102,7 +143,7 @@ mod tests {
                 cause,
                 attempt: 2,
                 timeout_s: Some(7),
-                backoff,
+                backoff: &backoff,
                 random: 0.5,
             },
         )
@@ -113,6 +154,15 @@ mod tests {
             error: error.into(),
             delay_s: 2.0,
             retry,
+        }
+    }
+
+    fn timed_out(error: &str, retry: bool, rung: ops::Rung) -> ops::Verdict {
+        ops::Verdict::TimedOut {
+            error: error.into(),
+            delay_s: 2.0,
+            retry,
+            rung,
         }
     }
 
@@ -144,7 +194,15 @@ mod tests {
             ),
             (
                 Some(StopCause::Timeout),
-                failed("timed out after 7 s", true),
+                timed_out("timed out after 7 s", true, ops::Rung::Term),
+            ),
+            (
+                Some(StopCause::JobTimeout),
+                timed_out(
+                    "timed out: the time for the whole job is over",
+                    false,
+                    ops::Rung::Term,
+                ),
             ),
             (
                 None,
@@ -178,7 +236,27 @@ mod tests {
                 },
                 Some(StopCause::Timeout)
             ),
-            failed("timed out after 7 s: interrupted", true)
+            timed_out(
+                "timed out after 7 s: interrupted",
+                true,
+                ops::Rung::Cooperative
+            )
+        );
+    }
+
+    #[test]
+    fn a_wait_that_was_asked_for_goes_before_the_backoff() {
+        let finish = Finish::RetryAfter {
+            error: "busy".into(),
+            delay: Duration::from_secs(90),
+        };
+        assert_eq!(
+            after(finish, None),
+            ops::Verdict::Failed {
+                error: "busy".into(),
+                delay_s: 90.0,
+                retry: true
+            }
         );
     }
 

@@ -40,6 +40,8 @@ pub enum StopCause {
     Cancel,
     /// The attempt ran longer than its timeout.
     Timeout,
+    /// The job, over all its attempts, ran longer than its own timeout.
+    JobTimeout,
     /// The worker lost (or is about to lose) its lease: the work must not go on here.
     LeaseLost,
     /// The worker is shutting down and the drain period is over.
@@ -69,6 +71,13 @@ pub enum Finish {
         /// `false` ends the job as failed even with attempts left.
         retry: bool,
     },
+    /// The work failed, and another attempt makes sense after this time, however long the kind's backoff would wait.
+    RetryAfter {
+        /// One line for the person who reads the job.
+        error: String,
+        /// At least a millisecond.
+        delay: Duration,
+    },
     /// The work was stopped because [`Control`] said so.
     Stopped {
         /// What it took.
@@ -79,6 +88,9 @@ pub enum Finish {
         /// How long to wait, at least a millisecond.
         delay: Duration,
     },
+    /// Somebody else has reported, or will, with the fence of this attempt: the receiver of work that was handed over. There is
+    /// nothing for the worker to report.
+    Reported,
     /// The executor has reported by itself, in the transaction of the work's effect, and the job is in this state now.
     /// Light attempts ([`Executor::run_light`]) cannot.
     Settled(JobState),
@@ -164,6 +176,12 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// Whether the attempt can be held still and go on later ([`Control::Suspend`]).
     fn can_suspend(&self) -> bool {
         false
+    }
+
+    /// How long a stop may take before it is forced, or counts as overdue where nothing can be forced. `None` when attempts
+    /// stop at once.
+    fn grace(&self) -> Option<Duration> {
+        None
     }
 
     /// Whether attempts have no effect outside the worker and end at once, so that the worker may claim

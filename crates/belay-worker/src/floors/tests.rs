@@ -20,6 +20,7 @@ fn job(line: &Line, ticket: i64) -> Claimed {
         created_at: chrono::DateTime::UNIX_EPOCH,
         waited: 0.0,
         timeout_s: None,
+        left_s: None,
         payload: "{}".into(),
     }
 }

@@ -129,7 +129,7 @@ fn expected(item: &Item) -> JobOutcome {
 
 fn put_back(item: &Item) -> JobOutcome {
     match item.verdict.as_deref() {
-        Some(Verdict::Failed { .. }) => JobOutcome::Retried,
+        Some(Verdict::Failed { .. } | Verdict::TimedOut { .. }) => JobOutcome::Retried,
         Some(Verdict::Snoozed { .. }) => JobOutcome::Snoozed,
         _ => JobOutcome::Released,
     }
@@ -137,7 +137,7 @@ fn put_back(item: &Item) -> JobOutcome {
 
 fn rung(item: &Item) -> Rung {
     match item.verdict.as_deref() {
-        Some(Verdict::Stopped { rung, .. }) => *rung,
+        Some(Verdict::Stopped { rung, .. } | Verdict::TimedOut { rung, .. }) => *rung,
         _ => Rung::Cooperative,
     }
 }

@@ -49,7 +49,7 @@ fn a_failed_attempt_waits_for_the_backoff() {
     let bench = Bench::new();
     let mut config = config();
     let mut kind = kind("fails", Always(failed(true)));
-    kind.backoff = belay_worker::Backoff::fixed(Duration::from_secs(3600));
+    kind.spec.backoff = belay_worker::Backoff::fixed(Duration::from_secs(3600));
     config.kinds.push(kind);
     let worker = bench.start(config);
     let id = bench.enqueue(&NewJob::new("fails"));

@@ -37,7 +37,7 @@ pub use worker::Worker;
 pub(crate) use worker::config as worker_config;
 
 /// Everything that can be set.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Where the daemon keeps what is its own.
     pub data_dir: DataDir,

@@ -73,6 +73,7 @@ impl Cli {
             max_attempts: 3,
             timeout_s: None,
             can_suspend,
+            ..KindSpec::new("", "")
         };
         db.tx(|conn| ops::register_kinds(conn, &[spec("noop", false), spec("work", true)]))
             .unwrap();

@@ -34,7 +34,13 @@ fn attempt(job: &HeldJob, seconds: u32) -> Attempt {
 }
 
 async fn run_sleep(job: &HeldJob, seconds: u32, timeout_s: Option<i32>) -> Finish {
-    attend(Arc::new(Sleep), attempt(job, seconds), job, timeout_s).await
+    attend(
+        Arc::new(Sleep),
+        attempt(job, seconds),
+        job,
+        Limits::new(timeout_s, None),
+    )
+    .await
 }
 
 const STOPPED: Finish = Finish::Stopped {
@@ -86,7 +92,13 @@ async fn what_is_told_to_stop_before_its_start_never_starts() {
         }
         let theirs = Arc::clone(&job);
         let running = tokio::spawn(async move {
-            attend(Arc::new(Never), attempt(&theirs, 0), &theirs, None).await
+            attend(
+                Arc::new(Never),
+                attempt(&theirs, 0),
+                &theirs,
+                Limits::new(None, None),
+            )
+            .await
         });
         sleep(Duration::from_secs(1)).await;
         job.want(Control::Stop(StopCause::Cancel));
@@ -97,7 +109,13 @@ async fn what_is_told_to_stop_before_its_start_never_starts() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_before_the_first_await_is_a_failure_too() {
     let job = held();
-    let finish = attend(Arc::new(Never), attempt(&job, 0), &job, None).await;
+    let finish = attend(
+        Arc::new(Never),
+        attempt(&job, 0),
+        &job,
+        Limits::new(None, None),
+    )
+    .await;
     assert_eq!(
         finish,
         Finish::Failed {

@@ -84,4 +84,8 @@ impl Executor for CommandExecutor {
     fn can_suspend(&self) -> bool {
         true
     }
+
+    fn grace(&self) -> Option<std::time::Duration> {
+        Some(self.settings.grace)
+    }
 }

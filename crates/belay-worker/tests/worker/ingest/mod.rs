@@ -99,7 +99,7 @@ impl Bench {
         let mut config = config();
         let mut kinds = database_kinds(&self.db, objects());
         for kind in &mut kinds {
-            kind.backoff = belay_worker::Backoff::fixed(std::time::Duration::ZERO);
+            kind.spec.backoff = belay_worker::Backoff::fixed(std::time::Duration::ZERO);
         }
         config.kinds.extend(kinds);
         config

@@ -14,7 +14,7 @@ use belay_worker::executors::{
 /// A kind with one attempt more than the default and no wait between them.
 pub(crate) fn kind(name: &str, executor: impl Executor + 'static) -> KindConfig {
     let mut kind = KindConfig::new(name, "test", Arc::new(executor));
-    kind.backoff = belay_worker::Backoff::fixed(Duration::ZERO);
+    kind.spec.backoff = belay_worker::Backoff::fixed(Duration::ZERO);
     kind
 }
 

@@ -89,17 +89,17 @@ fn kinds(config: &Config) -> Vec<Finding> {
         return findings;
     }
     for (name, kind) in &config.kinds {
-        let Some(program) = kind.argv.first() else {
+        let Some((program, cwd)) = kind.program() else {
             continue;
         };
-        if let Some(cwd) = kind.cwd.as_deref().filter(|cwd| !cwd.is_dir()) {
+        if let Some(cwd) = cwd.filter(|cwd| !cwd.is_dir()) {
             findings.push(Finding::failure(
                 "kinds",
                 format!("the folder {} of kind {name} is not there", cwd.display()),
                 "make it, or change cwd",
             ));
         }
-        if !is_there(program) {
+        if !is_there(&program) {
             findings.push(Finding::failure(
                 "kinds",
                 format!(
