@@ -19,8 +19,8 @@ use super::ConfigError;
 use super::duration::{self, check, days, seconds};
 use backoff::{Policy, Waits};
 
-/// One kind.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+/// One kind. Two are equal when they mean the same, whether or not they write defaults down.
+#[derive(Debug, Clone, Deserialize)]
 pub struct Kind {
     /// What runs it.
     pub executor: Executor,
@@ -65,6 +65,26 @@ pub struct Kind {
 pub enum Executor {
     /// A program of its own for each attempt.
     Command,
+}
+
+/// The members of an executor, read.
+#[derive(Debug, PartialEq)]
+enum Own {
+    Command(command::Command),
+}
+
+impl PartialEq for Kind {
+    fn eq(&self, other: &Self) -> bool {
+        self.executor == other.executor
+            && self.timeout == other.timeout
+            && self.job_timeout == other.job_timeout
+            && self.queue == other.queue
+            && self.priority == other.priority
+            && self.max_attempts == other.max_attempts
+            && self.backoff() == other.backoff()
+            && (self.own == other.own
+                || matches!((self.own(), other.own()), (Ok(mine), Ok(theirs)) if mine == theirs))
+    }
 }
 
 impl Executor {
@@ -151,9 +171,7 @@ impl Kind {
         kind.spec.max_attempts = self.max_attempts;
         kind.spec.timeout_s = self.timeout.map(whole_seconds);
         kind.spec.job_timeout_s = self.job_timeout.map(whole_seconds);
-        kind.spec.backoff =
-            self.backoff
-                .backoff(self.backoff_policy, self.backoff_max, self.backoff_jitter);
+        kind.spec.backoff = self.backoff();
         if let Some(fault) = kind.spec.backoff.fault() {
             return Err(ConfigError::member(
                 format!("kinds.{name}.backoff"),
@@ -165,14 +183,25 @@ impl Kind {
 
     /// The program of a kind that runs one, and the folder it is started in.
     pub(crate) fn program(&self) -> Option<(String, Option<PathBuf>)> {
-        match self.executor {
-            Executor::Command => own::<command::Command>(&self.own).ok()?.program(),
+        match self.own().ok()? {
+            Own::Command(own) => own.program(),
         }
     }
 
+    fn backoff(&self) -> belay_core::Backoff {
+        self.backoff
+            .backoff(self.backoff_policy, self.backoff_max, self.backoff_jitter)
+    }
+
+    fn own(&self) -> Result<Own, Refused> {
+        Ok(match self.executor {
+            Executor::Command => Own::Command(own(&self.own)?),
+        })
+    }
+
     fn runs(&self) -> Result<Arc<dyn executors::Executor>, Refused> {
-        match self.executor {
-            Executor::Command => own::<command::Command>(&self.own)?.executor(),
+        match self.own()? {
+            Own::Command(own) => own.executor(),
         }
     }
 
