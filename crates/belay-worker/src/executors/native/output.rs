@@ -25,8 +25,6 @@ pub(super) struct Written {
 struct Tails {
     out: Tail,
     err: Tail,
-    /// Of the worker, behind standard error.
-    note: String,
     changed: bool,
 }
 
@@ -36,7 +34,6 @@ impl Written {
             tails: Mutex::new(Tails {
                 out: Tail::new(LIMIT),
                 err: Tail::new(LIMIT),
-                note: String::new(),
                 changed: false,
             }),
             news: Notify::new(),
@@ -70,26 +67,14 @@ impl Written {
         self.change(|tails| tails.err.push(bytes));
     }
 
-    /// Replaces the worker's own word.
-    pub(super) fn note(&self, text: String) {
-        self.change(|tails| tails.note = text);
-    }
-
     fn show(&self, sink: &dyn Sink) {
         let mut tails = self.lock();
         if !std::mem::take(&mut tails.changed) {
             return;
         }
-        let mut stderr = tails.err.text();
-        if !tails.note.is_empty() {
-            if !stderr.is_empty() && !stderr.ends_with('\n') {
-                stderr.push('\n');
-            }
-            stderr.push_str(&tails.note);
-        }
         sink.output(Output {
             stdout: tails.out.text(),
-            stderr,
+            stderr: tails.err.text(),
             stdout_bytes: tails.out.total(),
             stderr_bytes: tails.err.total(),
             exit_code: None,

@@ -55,7 +55,6 @@ pub(super) async fn run(code: Code, grace: Duration, attempt: Attempt) -> Finish
         }
     };
     drop(end);
-    written.note(String::new());
     showing.finish(&written, sink.as_ref());
     match result {
         Ok(Ok(())) => Finish::Completed,
@@ -146,10 +145,11 @@ impl Stop {
             return;
         }
         let since = now.saturating_duration_since(self.told);
-        written.note(format!(
-            "told to stop {} s ago and still running\n",
+        let words = format!(
+            "belay: told to stop {} s ago and still running\n",
             since.as_secs()
-        ));
+        );
+        written.stderr(words.as_bytes());
         if !std::mem::replace(&mut self.warned, true) {
             tracing::warn!(
                 job = job.id(),
