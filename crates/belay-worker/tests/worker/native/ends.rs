@@ -74,9 +74,15 @@ fn errors_fail_the_attempt_or_the_job() {
     let worker = start(
         &bench,
         [
-            sync("parses", |_| Ok(drop("x".parse::<u32>()?))),
+            sync("parses", |_| {
+                "x".parse::<u32>()?;
+                Ok(())
+            }),
             sync("fails", |_| Err(JobError::failed("no luck"))),
-            sync("reads", |job| Ok(drop(job.payload_as::<Letter>()?))),
+            sync("reads", |job| {
+                job.payload_as::<Letter>()?;
+                Ok(())
+            }),
             sync("gives.up", |_| Err(JobError::fatal("no hope"))),
             sync("stops", |_| Err(JobError::stopped())),
         ]
