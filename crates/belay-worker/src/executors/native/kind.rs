@@ -149,7 +149,9 @@ impl std::fmt::Debug for Native {
 
 /// Whole seconds, rounded up.
 fn seconds(time: Duration) -> i32 {
-    let whole = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    let whole = time
+        .as_secs()
+        .saturating_add(u64::from(time.subsec_nanos() > 0));
     i32::try_from(whole).unwrap_or(i32::MAX)
 }
 
