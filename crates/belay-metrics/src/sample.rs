@@ -12,10 +12,6 @@ use crate::cancelling::{self, Cancelling};
 /// Rows that counting jobs may look at.
 const COUNT_CAP: i64 = 20_000;
 
-/// A running job whose cancel is older than this is overdue, unless said otherwise: twice the usual grace period, lease and
-/// sweep together.
-const OVERDUE_AFTER: Duration = Duration::from_secs(120);
-
 /// What was found in the database.
 #[derive(Debug, Clone)]
 pub struct Reading {
@@ -106,7 +102,7 @@ impl Sample {
 pub struct Sampler {
     db: Db,
     max_age: Duration,
-    overdue_after: Duration,
+    overdue_after: Option<Duration>,
     state: Mutex<State>,
     first: Condvar,
 }
@@ -124,16 +120,17 @@ impl Sampler {
         Self {
             db,
             max_age,
-            overdue_after: OVERDUE_AFTER,
+            overdue_after: None,
             state: Mutex::default(),
             first: Condvar::new(),
         }
     }
 
-    /// Counts a cancel as overdue when it has not ended its job after this long; 2 minutes unless set.
+    /// Counts a cancel as overdue when it has not ended its job after this long. Unless set: after the grace period of its kind and
+    /// the lease of its worker.
     #[must_use]
     pub fn overdue_after(mut self, after: Duration) -> Self {
-        self.overdue_after = after;
+        self.overdue_after = Some(after);
         self
     }
 

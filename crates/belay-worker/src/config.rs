@@ -199,6 +199,10 @@ impl WorkerConfig {
                     ),
                 ));
             }
+            if let Some(prefetch) = kind.executor.prefetch() {
+                range("prefetch.ahead", prefetch.ahead, 1, 100_000)?;
+                range("prefetch.at_once", prefetch.at_once, 1, 10_000)?;
+            }
             if let Some(fault) = kind.spec.backoff.fault() {
                 return Err(WorkerError::invalid(
                     "kinds",

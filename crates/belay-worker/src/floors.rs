@@ -8,6 +8,8 @@ use std::collections::HashMap;
 
 use belay_core::ops::{Claimed, Line, LineFloor, SweepRange};
 
+use crate::source::Weight;
+
 /// How far a floor stays behind, in tickets. A ticket is taken before its transaction commits, so a floor that followed
 /// closely would pass over many jobs; 500 tickets cost nothing that can be measured.
 pub(crate) const LAG: i64 = 500;
@@ -21,7 +23,7 @@ const MAX_OFFER: usize = 128;
 #[derive(Debug)]
 struct Place {
     line: Line,
-    light: bool,
+    weight: Weight,
     floor: i64,
     /// Highest ticket claimed here.
     highest: i64,
@@ -45,49 +47,45 @@ pub(crate) struct Offer {
 pub(crate) struct Floors {
     places: Vec<Place>,
     index: HashMap<Line, usize>,
-    light: usize,
+    counts: HashMap<Weight, usize>,
     turn: u64,
 }
 
 impl Floors {
     /// Adds a line if it is new. Its first claim looks at all of it.
-    pub(crate) fn learn(&mut self, line: &Line, light: bool) {
+    pub(crate) fn learn(&mut self, line: &Line, weight: Weight) {
         if self.index.contains_key(line) {
             return;
         }
         self.index.insert(line.clone(), self.places.len());
         self.places.push(Place {
             line: line.clone(),
-            light,
+            weight,
             floor: 0,
             highest: 0,
             active: true,
             served: 0,
         });
-        self.light += usize::from(light);
+        *self.counts.entry(weight).or_default() += 1;
     }
 
     /// Lines of that weight.
-    pub(crate) fn count(&self, light: bool) -> usize {
-        if light {
-            self.light
-        } else {
-            self.places.len() - self.light
-        }
+    pub(crate) fn count(&self, weight: Weight) -> usize {
+        self.counts.get(&weight).copied().unwrap_or(0)
     }
 
-    fn are_few(&self, light: bool) -> bool {
-        self.count(light) <= FEW
+    fn are_few(&self, weight: Weight) -> bool {
+        self.count(weight) <= FEW
     }
 
     /// The lines to claim from, in order: by priority, and within one priority first the line that has waited longest for
     /// its turn. Not all of very many: those that give nothing leave, and make room for others in the next claim.
-    pub(crate) fn offer(&self, light: bool) -> Offer {
-        let all = self.are_few(light);
+    pub(crate) fn offer(&self, weight: Weight) -> Offer {
+        let all = self.are_few(weight);
         let mut places: Vec<&Place> = self
             .places
             .iter()
-            .filter(|place| place.light == light && (all || place.active))
+            .filter(|place| place.weight == weight && (all || place.active))
             .collect();
         places.sort_by_key(|place| (place.line.priority, place.served));
         Offer {
@@ -100,7 +98,7 @@ impl Floors {
     pub(crate) fn dormant(&self) -> Vec<LineFloor> {
         self.places
             .iter()
-            .filter(|place| !place.active && !self.are_few(place.light))
+            .filter(|place| !place.active && !self.are_few(place.weight))
             .map(line_floor)
             .collect()
     }

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod bell;
+mod builder;
 mod clock;
 mod conductor;
 mod config;
@@ -23,7 +24,9 @@ mod threads;
 mod watchdog;
 mod worker;
 
-pub use belay_core::Backoff;
+pub use belay_core::{Backoff, Db};
+pub use belay_metrics::Metrics;
+pub use builder::WorkerBuilder;
 pub use config::{KindConfig, Retention, WorkerConfig};
 pub use duties::DutyStatus;
 pub use error::WorkerError;

@@ -18,7 +18,7 @@ use crate::lease::Registration;
 pub(crate) use crate::phase::Phase;
 use crate::phase::Stage;
 use crate::report::{Queue, Saving};
-use crate::source::{Kind, Source};
+use crate::source::{Ahead, Kind, Source, Weight};
 use crate::threads::Crew;
 
 /// The bells of the threads that wait for more than one thing.
@@ -50,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) light_out: AtomicUsize,
     /// Heavy jobs that occupy a slot.
     pub(crate) heavy_running: AtomicUsize,
+    /// Kinds that are claimed ahead, by the number in their [`Weight`].
+    pub(crate) ahead: Vec<Ahead>,
     /// Reports of heavy jobs that have not been answered; parked ones do not count.
     pub(crate) heavy_reports: AtomicUsize,
     pub(crate) listening: AtomicBool,
@@ -67,14 +69,23 @@ impl Shared {
         runtime: tokio::runtime::Handle,
         registration: Registration,
     ) -> Self {
+        let mut ahead = Vec::new();
         let kinds = config
             .kinds
             .iter()
             .map(|kind| {
+                let weight = match kind.executor.prefetch() {
+                    Some(prefetch) => {
+                        ahead.push(Ahead::new(prefetch));
+                        Weight::Ahead(ahead.len() - 1)
+                    }
+                    None if kind.executor.is_light() => Weight::Light,
+                    None => Weight::Heavy,
+                };
                 let runs = Kind {
                     executor: Arc::clone(&kind.executor),
                     backoff: kind.spec.backoff.clone(),
-                    light: kind.executor.is_light(),
+                    weight,
                 };
                 (kind.spec.name.clone(), Arc::new(runs))
             })
@@ -94,6 +105,7 @@ impl Shared {
             crew: Crew::default(),
             light_out: AtomicUsize::new(0),
             heavy_running: AtomicUsize::new(0),
+            ahead,
             heavy_reports: AtomicUsize::new(0),
             listening: AtomicBool::new(false),
             clean_end: AtomicBool::new(false),
@@ -185,12 +197,41 @@ impl Shared {
         })
     }
 
-    /// Jobs that occupy a slot, and light jobs that are out.
+    /// Jobs that occupy a slot, and jobs that are claimed and occupy none.
     pub(crate) fn running(&self) -> (usize, usize) {
+        let ahead: usize = self
+            .ahead
+            .iter()
+            .map(|ahead| ahead.out.load(Ordering::Acquire))
+            .sum();
         (
             self.heavy_running.load(Ordering::Acquire),
-            self.light_out.load(Ordering::Acquire),
+            self.light_out.load(Ordering::Acquire) + ahead,
         )
+    }
+
+    /// What jobs of that weight take up from their claim on: until they have ended when they are heavy, else until they are
+    /// answered for.
+    pub(crate) fn taken(&self, weight: Weight) -> Option<&AtomicUsize> {
+        match weight {
+            Weight::Light => Some(&self.light_out),
+            Weight::Heavy => Some(&self.heavy_running),
+            Weight::Ahead(kind) => self.ahead.get(kind).map(|ahead| &ahead.out),
+        }
+    }
+
+    /// Jobs of that weight were claimed.
+    pub(crate) fn enter(&self, weight: Weight, jobs: usize) {
+        if let Some(taken) = self.taken(weight) {
+            taken.fetch_add(jobs, Ordering::AcqRel);
+        }
+    }
+
+    /// Jobs of that weight make room.
+    pub(crate) fn leave(&self, weight: Weight, jobs: usize) {
+        if let Some(taken) = self.taken(weight) {
+            taken.fetch_sub(jobs, Ordering::AcqRel);
+        }
     }
 }
 

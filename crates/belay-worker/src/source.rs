@@ -1,18 +1,52 @@
 //! Where a job comes from and what runs it: one value per line, shared by all its jobs.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use belay_metrics::Lane;
+use tokio::sync::Semaphore;
 
 use crate::Backoff;
-use crate::executors::Executor;
+use crate::executors::{Executor, Prefetch};
+
+/// How jobs are claimed, and what their claim takes up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Weight {
+    /// In large batches, within a window that all light kinds share.
+    Light,
+    /// One per free slot: the claim is the start.
+    Heavy,
+    /// Ahead of their start, within a window of their kind: which.
+    Ahead(usize),
+}
 
 /// How jobs of one kind are run.
 #[derive(Debug)]
 pub(crate) struct Kind {
     pub(crate) executor: Arc<dyn Executor>,
     pub(crate) backoff: Backoff,
-    pub(crate) light: bool,
+    pub(crate) weight: Weight,
+}
+
+/// What the claimed jobs of a kind that is claimed ahead take up.
+#[derive(Debug)]
+pub(crate) struct Ahead {
+    /// Most jobs claimed and not answered for.
+    pub(crate) window: usize,
+    /// Jobs claimed and not answered for; parked reports do not count.
+    pub(crate) out: AtomicUsize,
+    /// A permit for each that may run at once.
+    pub(crate) turns: Arc<Semaphore>,
+}
+
+impl Ahead {
+    pub(crate) fn new(prefetch: Prefetch) -> Self {
+        Self {
+            window: prefetch.ahead.saturating_add(prefetch.at_once),
+            out: AtomicUsize::new(0),
+            turns: Arc::new(Semaphore::new(prefetch.at_once)),
+        }
+    }
 }
 
 /// The kind of a line's jobs, and their counters.
@@ -34,7 +68,7 @@ mod tests {
                 kind: Arc::new(Kind {
                     executor: Arc::new(Noop),
                     backoff: Backoff::default(),
-                    light: true,
+                    weight: Weight::Light,
                 }),
                 lane: belay_metrics::Metrics::new()
                     .unwrap()

@@ -58,6 +58,7 @@ impl Worker {
         let registration = register(&db, &config)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .thread_name("belay-run")
+            .max_blocking_threads(blocking_threads(&config))
             .enable_all()
             .build()?;
         let shared = Arc::new(Shared::new(
@@ -142,6 +143,36 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.stop_now();
     }
+}
+
+/// Threads for code that blocks, beside those that jobs may need.
+const BLOCKING_THREADS: usize = 512;
+
+impl Worker {
+    pub(crate) fn runtime(&self) -> tokio::runtime::Handle {
+        self.shared.runtime.clone()
+    }
+
+    /// Something that stops the worker, hard or gently, for whoever does not hold it.
+    pub(crate) fn stopper(&self) -> impl Fn(bool) + Send + use<> {
+        let shared = Arc::clone(&self.shared);
+        move |hard| {
+            shared.advance(if hard { Phase::Stop } else { Phase::Drain });
+        }
+    }
+}
+
+/// As many threads as synchronous jobs may be at work at once: a claim is a start, so none may wait for another's thread.
+fn blocking_threads(config: &WorkerConfig) -> usize {
+    let ahead = config
+        .kinds
+        .iter()
+        .filter_map(|kind| kind.executor.prefetch())
+        .map(|prefetch| prefetch.at_once);
+    ahead.fold(
+        BLOCKING_THREADS.saturating_add(config.slots as usize),
+        usize::saturating_add,
+    )
 }
 
 fn register(db: &Db, config: &WorkerConfig) -> Result<Registration, WorkerError> {

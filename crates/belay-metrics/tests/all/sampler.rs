@@ -8,6 +8,7 @@ use belay_core::db::{Db, DbConfig};
 use belay_core::ops::{self, Actor, CancelLimit, KindSpec, NewJob, NewWorker, Via};
 use belay_metrics::Sampler;
 use belay_testkit::TestDb;
+use diesel::connection::SimpleConnection;
 
 fn spec(name: &str) -> KindSpec {
     KindSpec {
@@ -55,7 +56,7 @@ fn it_finds_jobs_workers_and_cancels() {
     })
     .unwrap();
 
-    let sampler = Sampler::new(db, Duration::ZERO).overdue_after(Duration::ZERO);
+    let sampler = Sampler::new(db.clone(), Duration::ZERO).overdue_after(Duration::ZERO);
     let sample = sampler.sample();
     assert!(sample.up);
     let reading = sample.reading.as_ref().unwrap();
@@ -74,6 +75,26 @@ fn it_finds_jobs_workers_and_cancels() {
     assert!(reading.cancelling.oldest_s > 0.0);
     assert_eq!((reading.workers.alive, reading.workers.slots), (1, 4));
     assert!(reading.partitions_ahead >= 1);
+
+    // Its kind has no grace period, and its worker an hour.
+    let overdue = || {
+        let sample = Sampler::new(db.clone(), Duration::ZERO).sample();
+        sample.reading.as_ref().unwrap().cancelling.overdue
+    };
+    // The guard lets nobody write a cancel anew.
+    let change = |sql: &str| {
+        let sql = format!("set session_replication_role = replica; {sql}");
+        test.conn().batch_execute(&sql).unwrap();
+    };
+    assert_eq!(overdue(), 0);
+    change(
+        "update belay.job set cancel_at = cancel_at - interval '61 min' where cancel_at is not null",
+    );
+    assert_eq!(overdue(), 1);
+    change("update belay.kind set grace_ms = 120000 where name = 'noop'");
+    assert_eq!(overdue(), 0);
+    change("update belay.worker set lease_ms = 1000");
+    assert_eq!(overdue(), 1);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::held::HeldJob;
 use super::start::panicked;
+use super::turn::Turn;
 use crate::executors::{Attempt, Control, Executor, Finish, Rung, StopCause};
 
 /// Runs an attempt, watches its time, and answers how it ended. A panic is a failure like any other.
@@ -16,12 +17,21 @@ pub(super) async fn attend(
     attempt: Attempt,
     job: &HeldJob,
     limits: Limits,
+    turn: Option<Turn>,
 ) -> Finish {
     let mut control = job.watch();
+    let end_of_job = limits.job.map(|left| Instant::now() + left);
+    let _permit = match turn {
+        // The time of the attempt begins with its turn.
+        Some(turn) => match turn.wait(job, end_of_job).await {
+            Some(permit) => Some(permit),
+            None => return NEVER_STARTED,
+        },
+        None => None,
+    };
     let mut running = tokio::spawn(run(executor, attempt));
     // Time that it is held still does not count against the attempt; it does against the job.
     let mut left = limits.attempt;
-    let end_of_job = limits.job.map(|left| Instant::now() + left);
     let mut over = false;
     loop {
         let counts = *control.borrow_and_update() == Control::Run;
@@ -69,7 +79,12 @@ impl Limits {
     }
 }
 
-async fn until(end: Option<Instant>) {
+/// What was told to stop before any of its code ran.
+const NEVER_STARTED: Finish = Finish::Stopped {
+    rung: Rung::Cooperative,
+};
+
+pub(super) async fn until(end: Option<Instant>) {
     match end {
         Some(end) => tokio::time::sleep_until(end).await,
         None => std::future::pending().await,
@@ -87,9 +102,7 @@ async fn run(executor: Arc<dyn Executor>, mut attempt: Attempt) -> Finish {
     if may_start(&mut attempt.control).await {
         executor.run(attempt).await
     } else {
-        Finish::Stopped {
-            rung: Rung::Cooperative,
-        }
+        NEVER_STARTED
     }
 }
 

@@ -14,27 +14,25 @@ use belay_metrics::JobOutcome;
 
 use super::drive::{Limits, attend};
 use super::held::HeldJob;
+use super::turn::Turn;
 use super::verdict::{Circumstances, verdict};
 use crate::bell::ROOM;
 use crate::executors::{Attempt, Control, Finish, StopCause};
 use crate::lease::Registration;
 use crate::report::{Batch, Item};
 use crate::shared::Shared;
-use crate::source::Source;
+use crate::source::{Source, Weight};
 
 /// Starts claimed jobs of one weight. Light ones that can are run on the spot.
 pub(crate) fn start(
     shared: &Arc<Shared>,
     registration: &Arc<Registration>,
     sources: &HashMap<Line, Arc<Source>>,
-    light: bool,
+    weight: Weight,
     jobs: Vec<Claimed>,
 ) {
-    if light {
-        shared.light_out.fetch_add(jobs.len(), Ordering::AcqRel);
-    } else {
-        shared.heavy_running.fetch_add(jobs.len(), Ordering::AcqRel);
-    }
+    let light = weight == Weight::Light;
+    shared.enter(weight, jobs.len());
     let mut strange = 0;
     let mut successes = Vec::with_capacity(if light { jobs.len() } else { 0 });
     let mut others = Vec::new();
@@ -55,15 +53,11 @@ pub(crate) fn start(
         match ended {
             Some(item) if item.is_success() => successes.push(item),
             Some(item) => others.push(item),
-            None => spawn(shared, registration, source, light, job),
+            None => spawn(shared, registration, source, weight, job),
         }
     }
     waits.flush();
-    if light {
-        shared.light_out.fetch_sub(strange, Ordering::AcqRel);
-    } else {
-        shared.heavy_running.fetch_sub(strange, Ordering::AcqRel);
-    }
+    shared.leave(weight, strange);
     for items in [successes, others] {
         shared.reports.push(Batch {
             registration: Arc::clone(registration),
@@ -119,7 +113,7 @@ fn on_the_spot(source: &Arc<Source>, job: &Claimed) -> Option<Item> {
         source: Arc::clone(source),
         verdict,
         ran_s: began.elapsed().as_secs_f64(),
-        light: true,
+        weight: Weight::Light,
         unsure: false,
         counted: true,
         tries: 0,
@@ -142,13 +136,17 @@ fn circumstances(
     }
 }
 
-/// What a panic of an executor comes to.
-pub(super) fn panicked(panic: &(dyn Any + Send)) -> Finish {
-    let message = panic
+/// The message of a panic, if it has one.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> Option<String> {
+    panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned());
-    let error = message.map_or_else(
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+}
+
+/// What a panic of an executor comes to.
+pub(super) fn panicked(panic: &(dyn Any + Send)) -> Finish {
+    let error = panic_text(panic).map_or_else(
         || "the executor panicked".to_owned(),
         |message| format!("the executor panicked: {message}"),
     );
@@ -160,7 +158,7 @@ fn spawn(
     shared: &Arc<Shared>,
     registration: &Arc<Registration>,
     source: &Arc<Source>,
-    light: bool,
+    weight: Weight,
     claimed: Claimed,
 ) {
     let key = (claimed.id, claimed.fence);
@@ -198,8 +196,9 @@ fn spawn(
     let executor = Arc::clone(&source.kind.executor);
     shared.runtime.clone().spawn(async move {
         let began = Instant::now();
-        let finish = attend(executor, attempt, &job, limits).await;
-        ended(&shared, &job, finish, began, light, timeout_s);
+        let turn = Turn::of(&shared, weight);
+        let finish = attend(executor, attempt, &job, limits, turn).await;
+        ended(&shared, &job, finish, began, weight, timeout_s);
     });
 }
 
@@ -209,16 +208,16 @@ fn ended(
     job: &Arc<HeldJob>,
     finish: Finish,
     began: Instant,
-    light: bool,
+    weight: Weight,
     timeout_s: Option<i32>,
 ) {
     if let Finish::Settled(state) = finish {
-        settled(shared, job, state, began, light);
+        settled(shared, job, state, began, weight);
         return;
     }
     if finish == Finish::Reported {
         // Counted where it is reported; here it only leaves.
-        settled(shared, job, JobState::Running, began, light);
+        settled(shared, job, JobState::Running, began, weight);
         return;
     }
     let verdict = match finish {
@@ -228,7 +227,8 @@ fn ended(
             circumstances(&job.source, job.attempt, timeout_s, job.cause()),
         ))),
     };
-    if !light {
+    let heavy = weight == Weight::Heavy;
+    if heavy {
         shared.heavy_reports.fetch_add(1, Ordering::AcqRel);
     }
     shared.reports.push(Batch {
@@ -238,7 +238,7 @@ fn ended(
             source: Arc::clone(&job.source),
             verdict,
             ran_s: began.elapsed().as_secs_f64(),
-            light,
+            weight,
             unsure: false,
             counted: true,
             tries: 0,
@@ -247,14 +247,14 @@ fn ended(
     });
     // After the report: whoever looks for a job finds it here or there.
     shared.held.remove(job.key);
-    if !light {
-        shared.heavy_running.fetch_sub(1, Ordering::AcqRel);
+    if heavy {
+        shared.leave(weight, 1);
         shared.bells.dispatcher.ring(ROOM);
     }
 }
 
 /// An attempt has ended and was reported by its executor: counts it and makes room.
-fn settled(shared: &Shared, job: &Arc<HeldJob>, state: JobState, began: Instant, light: bool) {
+fn settled(shared: &Shared, job: &Arc<HeldJob>, state: JobState, began: Instant, weight: Weight) {
     let outcome = match state {
         JobState::Completed => JobOutcome::Completed,
         JobState::Failed => JobOutcome::Failed,
@@ -276,10 +276,6 @@ fn settled(shared: &Shared, job: &Arc<HeldJob>, state: JobState, began: Instant,
             .cancel_took(ops::Rung::Cooperative, told.as_secs_f64());
     }
     shared.held.remove(job.key);
-    if light {
-        shared.light_out.fetch_sub(1, Ordering::AcqRel);
-    } else {
-        shared.heavy_running.fetch_sub(1, Ordering::AcqRel);
-    }
+    shared.leave(weight, 1);
     shared.bells.dispatcher.ring(ROOM);
 }

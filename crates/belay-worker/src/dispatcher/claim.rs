@@ -12,6 +12,7 @@ use crate::floors::Offer;
 use crate::lease::Registration;
 use crate::pace::Yield;
 use crate::report;
+use crate::source::Weight;
 
 /// How often the last ticket is read at most, to move the floors of empty lines.
 const TICKET: Duration = Duration::from_millis(100);
@@ -27,28 +28,27 @@ pub(super) struct Claim {
 
 impl Dispatcher {
     /// How many jobs may be claimed now.
-    pub(super) fn room(&self, light: bool) -> usize {
+    pub(super) fn room(&self, weight: Weight) -> usize {
         let batch = usize::try_from(self.shared.config.batch).unwrap_or(1);
-        let (heavy_running, light_out) = self.shared.running();
-        let room = if light {
-            let window = self.shared.config.light_window;
-            let free = window.saturating_sub(light_out);
+        let taken = self
+            .shared
+            .taken(weight)
+            .map_or(usize::MAX, |taken| taken.load(Ordering::Acquire));
+        let window = match weight {
+            Weight::Light => self.shared.config.light_window,
+            Weight::Heavy => self.shared.config.slots as usize,
+            Weight::Ahead(kind) => self.shared.ahead.get(kind).map_or(0, |kind| kind.window),
+        };
+        let free = window.saturating_sub(taken);
+        let too_few = match weight {
             // A claim of a few costs nearly as much as one of many.
-            if free < batch.min(window) / 2 {
-                0
-            } else {
-                free
-            }
-        } else {
-            let slots = self.shared.config.slots as usize;
-            let unanswered = self.shared.heavy_reports.load(Ordering::Acquire);
-            if unanswered > slots + report::MAX_BATCH {
-                0
-            } else {
-                slots.saturating_sub(heavy_running)
+            Weight::Light | Weight::Ahead(_) => free < batch.min(window) / 2,
+            Weight::Heavy => {
+                let unanswered = self.shared.heavy_reports.load(Ordering::Acquire);
+                unanswered > window + report::MAX_BATCH
             }
         };
-        room.min(batch)
+        if too_few { 0 } else { free.min(batch) }
     }
 
     pub(super) fn claim(

@@ -16,7 +16,7 @@ impl Dispatcher {
             }
             if let Some(kind) = self.shared.serves(&line) {
                 news = true;
-                self.floors().learn(&line, kind.light);
+                self.floors().learn(&line, kind.weight);
                 let source = self.shared.source(&line, kind);
                 self.sources.insert(line, source);
             }

@@ -1,7 +1,7 @@
 //! The thread that claims jobs and starts them.
 //!
 //! Light kinds are claimed in batches and mostly run on the spot; heavy ones only as many as there are free slots, so that
-//! the claim is the start gate. Each has its own pace. The rest is about asking the database as little as possible.
+//! the claim is the start gate; kinds that ask for it are claimed ahead, each within a window of its own. Each has its own pace. The rest is about asking the database as little as possible.
 
 mod claim;
 mod lines;
@@ -23,7 +23,7 @@ use crate::lease::Registration;
 use crate::link::Link;
 use crate::pace::{Hearing, Load, Pace, Yield};
 use crate::shared::{Phase, Shared};
-use crate::source::Source;
+use crate::source::{Source, Weight};
 use claim::Claim;
 use orphans::Doubt;
 
@@ -34,7 +34,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Jobs of one weight.
 struct Lane {
-    light: bool,
+    weight: Weight,
     pace: Pace,
     /// Whether the last claim was not full, so that the next may be empty.
     short: bool,
@@ -47,7 +47,7 @@ struct Lane {
 pub(crate) struct Dispatcher {
     shared: Arc<Shared>,
     link: Link,
-    lanes: [Lane; 2],
+    lanes: Vec<Lane>,
     load: Load,
     sources: HashMap<Line, Arc<Source>>,
     /// The registration that is registered as a sleeper.
@@ -61,17 +61,22 @@ pub(crate) struct Dispatcher {
 impl Dispatcher {
     pub(crate) fn new(shared: &Arc<Shared>) -> Self {
         let now = Instant::now();
-        let lane = |light| Lane {
-            light,
+        let lane = |weight| Lane {
+            weight,
             pace: Pace::new(shared.config.poll_max, now),
             short: true,
             asked: None,
             blocked: false,
         };
+        let lanes = [Weight::Light, Weight::Heavy]
+            .into_iter()
+            .chain((0..shared.ahead.len()).map(Weight::Ahead))
+            .map(lane)
+            .collect();
         Self {
             shared: Arc::clone(shared),
             link: Link::new(&shared.db, Role::Hot, Duration::from_secs(2)),
-            lanes: [lane(true), lane(false)],
+            lanes,
             load: Load::default(),
             sources: HashMap::new(),
             asleep: None,
@@ -160,7 +165,11 @@ impl Dispatcher {
         }
         let now = Instant::now();
         // Waiting for light jobs to be reported is load, not a pause.
-        if !self.lanes.iter().any(|lane| lane.light && lane.blocked) {
+        if !self
+            .lanes
+            .iter()
+            .any(|lane| lane.weight != Weight::Heavy && lane.blocked)
+        {
             self.load.waited(now.saturating_duration_since(began));
         }
         self.hinted = heard & (HINT | SWEPT) != 0;
@@ -189,13 +198,13 @@ impl Dispatcher {
         let Some(lane) = self.lanes.get(index) else {
             return Ok(None);
         };
-        let light = lane.light;
+        let weight = lane.weight;
         let now = Instant::now();
         if !lane.pace.is_due(now) {
             return Ok(None);
         }
-        let offer = self.floors().offer(light);
-        let room = self.room(light);
+        let offer = self.floors().offer(weight);
+        let room = self.room(weight);
         if let Some(lane) = self.lanes.get_mut(index) {
             lane.blocked = room == 0 && !offer.lines.is_empty();
         }
@@ -213,7 +222,7 @@ impl Dispatcher {
             lane.pace.after(claim.got, hearing, Instant::now());
         }
         let n = claim.jobs.len();
-        self.start(light, registration, claim.jobs);
+        self.start(weight, registration, claim.jobs);
         // Only now: nothing may stand between a claim and the start of its jobs.
         if let Some((lines, last_ticket)) = claim.empty_lines {
             self.raise(lines, last_ticket);
@@ -228,10 +237,10 @@ impl Dispatcher {
         }
     }
 
-    fn start(&mut self, light: bool, registration: &Arc<Registration>, jobs: Vec<Claimed>) {
+    fn start(&mut self, weight: Weight, registration: &Arc<Registration>, jobs: Vec<Claimed>) {
         if let Some(highest) = jobs.iter().map(|job| job.ticket).max() {
             registration.raise_ceiling(highest);
-            attempt::start(&self.shared, registration, &self.sources, light, jobs);
+            attempt::start(&self.shared, registration, &self.sources, weight, jobs);
         }
     }
 

@@ -18,6 +18,7 @@ use super::Dispatcher;
 use crate::attempt::Key;
 use crate::lease::Registration;
 use crate::report::{Batch, Item};
+use crate::source::Weight;
 
 /// When to look, after the claim broke off.
 const LOOK_AFTER: [Duration; 2] = [Duration::ZERO, Duration::from_secs(12)];
@@ -183,7 +184,7 @@ impl Dispatcher {
                     cause: "the answer to the claim was lost, so it was never started".into(),
                 })),
                 ran_s: 0.0,
-                light: false,
+                weight: Weight::Heavy,
                 unsure: false,
                 counted: false,
                 tries: 0,

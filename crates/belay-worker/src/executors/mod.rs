@@ -18,6 +18,7 @@ pub mod builtin;
 pub mod bulk;
 pub mod command;
 pub mod ingest;
+pub mod native;
 
 /// What the worker wants of a running attempt. Only ever moves down this list, except that
 /// `Suspend` and `Run` alternate.
@@ -165,6 +166,16 @@ pub struct Output {
     pub signal: Option<i32>,
 }
 
+/// How attempts of a kind are claimed ahead. They take no slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prefetch {
+    /// Attempts that are claimed and wait for their turn, 1 to 100000. A cancel, a shutdown or a lost lease reaches them there, and none
+    /// of their code runs then.
+    pub ahead: usize,
+    /// Attempts that run at once, 1 to 10000.
+    pub at_once: usize,
+}
+
 /// The future of a running attempt.
 pub type Running = Pin<Box<dyn Future<Output = Finish> + Send>>;
 
@@ -188,6 +199,12 @@ pub trait Executor: Send + Sync + std::fmt::Debug {
     /// them in large batches ahead of their start.
     fn is_light(&self) -> bool {
         false
+    }
+
+    /// How many attempts are claimed ahead of their start. `None`, which is right for whatever has effects outside this process:
+    /// the claim is the start, and takes a slot. Goes before [`Executor::is_light`].
+    fn prefetch(&self) -> Option<Prefetch> {
+        None
     }
 
     /// Runs a light attempt on the spot, without a task of its own. It must end within microseconds and cannot be told to

@@ -28,14 +28,14 @@ fn job(line: &Line, ticket: i64) -> Claimed {
 fn with(lines: &[Line]) -> Floors {
     let mut floors = Floors::default();
     for line in lines {
-        floors.learn(line, true);
+        floors.learn(line, Weight::Light);
     }
     floors
 }
 
 fn order(floors: &Floors) -> Vec<String> {
     floors
-        .offer(true)
+        .offer(Weight::Light)
         .lines
         .into_iter()
         .map(|offer| format!("{}{}", offer.line.priority, offer.line.queue))
@@ -44,7 +44,7 @@ fn order(floors: &Floors) -> Vec<String> {
 
 fn floor(floors: &Floors, line: &Line) -> i64 {
     floors
-        .offer(true)
+        .offer(Weight::Light)
         .lines
         .into_iter()
         .find(|offer| offer.line == *line)
@@ -66,10 +66,13 @@ fn lines_come_by_priority_and_take_turns_within_one() {
 #[test]
 fn light_and_heavy_lines_are_kept_apart() {
     let mut floors = with(&[line(5, "a")]);
-    floors.learn(&line(5, "heavy"), false);
-    floors.learn(&line(5, "heavy"), false);
+    floors.learn(&line(5, "heavy"), Weight::Heavy);
+    floors.learn(&line(5, "heavy"), Weight::Heavy);
     assert_eq!(order(&floors), ["5a"]);
-    assert_eq!((floors.count(true), floors.count(false)), (1, 1));
+    assert_eq!(
+        (floors.count(Weight::Light), floors.count(Weight::Heavy)),
+        (1, 1)
+    );
 }
 
 #[test]
@@ -89,7 +92,7 @@ fn an_empty_line_moves_up_to_the_ticket_known_before_the_claim() {
     let (a, b) = (line(5, "a"), line(5, "b"));
     let mut floors = with(&[a.clone(), b.clone()]);
     floors.claimed(&[job(&a, 5000)]);
-    let offered = floors.offer(true).lines;
+    let offered = floors.offer(Weight::Light).lines;
     let jobs = [job(&a, 10_000)];
     floors.claimed(&jobs);
     let empty = floors.exhausted(offered, &jobs, Some(10_000));
@@ -101,7 +104,7 @@ fn an_empty_line_moves_up_to_the_ticket_known_before_the_claim() {
     floors.raise(&empty, 10_000);
     assert_eq!(floor(&floors, &b), 10_001 - LAG);
     // A few tickets later it is not worth another question.
-    let offered = floors.offer(true).lines;
+    let offered = floors.offer(Weight::Light).lines;
     assert!(
         floors
             .exhausted(offered, &[], Some(10_000 + LAG - 1))
@@ -114,7 +117,7 @@ fn an_empty_line_moves_up_to_the_ticket_known_before_the_claim() {
 fn without_the_last_ticket_no_floor_moves() {
     let a = line(5, "a");
     let mut floors = with(std::slice::from_ref(&a));
-    let offered = floors.offer(true).lines;
+    let offered = floors.offer(Weight::Light).lines;
     assert!(floors.exhausted(offered, &[], None).is_empty());
     assert_eq!(floor(&floors, &a), 0);
 }
@@ -124,11 +127,11 @@ fn of_many_lines_only_those_with_work_are_looked_at() {
     let lines: Vec<Line> = (0..=FEW).map(|n| line(5, &format!("q{n:03}"))).collect();
     let mut floors = with(&lines);
     assert_eq!(
-        floors.offer(true).lines.len(),
+        floors.offer(Weight::Light).lines.len(),
         FEW + 1,
         "the first claim looks everywhere"
     );
-    let offered = floors.offer(true).lines;
+    let offered = floors.offer(Weight::Light).lines;
     let jobs = [job(&lines[7], 1)];
     floors.claimed(&jobs);
     floors.exhausted(offered, &jobs, None);
@@ -142,9 +145,9 @@ fn of_many_lines_only_those_with_work_are_looked_at() {
 fn few_lines_are_always_looked_at() {
     let lines: Vec<Line> = (0..FEW).map(|n| line(5, &format!("q{n:03}"))).collect();
     let mut floors = with(&lines);
-    let offered = floors.offer(true).lines;
+    let offered = floors.offer(Weight::Light).lines;
     floors.exhausted(offered, &[], None);
-    assert_eq!(floors.offer(true).lines.len(), FEW);
+    assert_eq!(floors.offer(Weight::Light).lines.len(), FEW);
     assert!(floors.dormant().is_empty());
 }
 
@@ -154,7 +157,7 @@ fn sweeps_cover_what_is_left_of_the_floors_and_put_it_right_of_them() {
     let mut floors = with(&[a.clone(), b.clone()]);
     floors.claimed(&[job(&a, 3000), job(&b, 900)]);
     // A line where nothing was claimed for long.
-    let offers = floors.offer(true).lines;
+    let offers = floors.offer(Weight::Light).lines;
     let b_only: Vec<LineFloor> = offers.into_iter().filter(|o| o.line == b).collect();
     floors.raise(&b_only, 1_000_000);
     let ranges = floors.ranges(500);
@@ -174,11 +177,11 @@ fn very_many_lines_are_looked_at_one_part_after_another() {
     let mut floors = with(&lines);
     let mut seen = Vec::new();
     for (expected, more) in [(128, true), (128, true), (44, false)] {
-        let offer = floors.offer(true);
+        let offer = floors.offer(Weight::Light);
         assert_eq!((offer.lines.len(), offer.more), (expected, more));
         seen.extend(offer.lines.iter().map(|l| l.line.clone()));
         floors.exhausted(offer.lines, &[], None);
     }
     assert_eq!(seen, lines);
-    assert!(floors.offer(true).lines.is_empty());
+    assert!(floors.offer(Weight::Light).lines.is_empty());
 }

@@ -6,7 +6,7 @@ use belay_core::ops::Verdict;
 
 use crate::attempt::{HeldJob, Key};
 use crate::lease::Registration;
-use crate::source::Source;
+use crate::source::{Source, Weight};
 
 /// The report on one attempt. Lives from the attempt's end until the database has answered.
 #[derive(Debug)]
@@ -17,8 +17,8 @@ pub(crate) struct Item {
     pub(crate) verdict: Option<Box<Verdict>>,
     /// Seconds from its claim to its end.
     pub(crate) ran_s: f64,
-    /// Whether it takes a place in the light window.
-    pub(crate) light: bool,
+    /// What it takes up until it is answered for.
+    pub(crate) weight: Weight,
     /// Whether it was sent before and the answer was lost, so that it may have been settled already.
     pub(crate) unsure: bool,
     /// Whether it still counts as outstanding. A report that is parked does not, so that it holds back no claim.

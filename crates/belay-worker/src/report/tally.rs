@@ -10,13 +10,13 @@ use belay_metrics::JobOutcome;
 use super::item::Item;
 use crate::bell::ROOM;
 use crate::shared::Shared;
-use crate::source::Source;
+use crate::source::{Source, Weight};
 
 /// What a batch comes to. [`Tally::finish`] must be called.
 pub(crate) struct Tally<'a> {
     shared: &'a Shared,
-    light: usize,
     heavy: usize,
+    answered: bool,
     run: Option<(Arc<Source>, JobOutcome)>,
     seconds: Vec<f64>,
 }
@@ -25,8 +25,8 @@ impl<'a> Tally<'a> {
     pub(crate) fn new(shared: &'a Shared) -> Self {
         Self {
             shared,
-            light: 0,
             heavy: 0,
+            answered: false,
             run: None,
             seconds: Vec::new(),
         }
@@ -68,10 +68,10 @@ impl<'a> Tally<'a> {
 
     fn off(&mut self, item: &Item) {
         if item.counted {
-            if item.light {
-                self.light += 1;
-            } else {
-                self.heavy += 1;
+            self.answered = true;
+            match item.weight {
+                Weight::Heavy => self.heavy += 1,
+                weight => self.shared.leave(weight, 1),
             }
         }
     }
@@ -99,12 +99,9 @@ impl<'a> Tally<'a> {
     pub(crate) fn finish(mut self) {
         self.flush();
         self.shared
-            .light_out
-            .fetch_sub(self.light, Ordering::AcqRel);
-        self.shared
             .heavy_reports
             .fetch_sub(self.heavy, Ordering::AcqRel);
-        if self.light + self.heavy > 0 {
+        if self.answered {
             self.shared.bells.dispatcher.ring(ROOM);
         }
     }

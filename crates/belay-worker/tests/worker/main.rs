@@ -12,6 +12,7 @@ mod cancel;
 mod faults;
 mod freeze;
 mod ingest;
+mod native;
 mod results;
 mod shutdown;
 mod support;

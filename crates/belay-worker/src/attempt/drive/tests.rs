@@ -39,6 +39,7 @@ async fn run_sleep(job: &HeldJob, seconds: u32, timeout_s: Option<i32>) -> Finis
         attempt(job, seconds),
         job,
         Limits::new(timeout_s, None),
+        None,
     )
     .await
 }
@@ -97,6 +98,7 @@ async fn what_is_told_to_stop_before_its_start_never_starts() {
                 attempt(&theirs, 0),
                 &theirs,
                 Limits::new(None, None),
+                None,
             )
             .await
         });
@@ -114,6 +116,7 @@ async fn a_panic_before_the_first_await_is_a_failure_too() {
         attempt(&job, 0),
         &job,
         Limits::new(None, None),
+        None,
     )
     .await;
     assert_eq!(

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 /// The tail of one stream.
 #[derive(Debug)]
-pub(super) struct Tail {
+pub(in crate::executors) struct Tail {
     limit: usize,
     kept: VecDeque<u8>,
     total: u64,
@@ -12,7 +12,7 @@ pub(super) struct Tail {
 
 impl Tail {
     /// Keeps at most `limit` bytes.
-    pub(super) fn new(limit: usize) -> Self {
+    pub(in crate::executors) fn new(limit: usize) -> Self {
         Self {
             limit,
             kept: VecDeque::new(),
@@ -21,7 +21,7 @@ impl Tail {
     }
 
     /// Takes the next bytes of the stream.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    pub(in crate::executors) fn push(&mut self, bytes: &[u8]) {
         self.total = self.total.saturating_add(bytes.len() as u64);
         let skip = bytes.len().saturating_sub(self.limit);
         let bytes = bytes.get(skip..).unwrap_or_default();
@@ -31,12 +31,12 @@ impl Tail {
     }
 
     /// Bytes seen in all.
-    pub(super) fn total(&self) -> i64 {
+    pub(in crate::executors) fn total(&self) -> i64 {
         i64::try_from(self.total).unwrap_or(i64::MAX)
     }
 
     /// What is kept, as text that PostgreSQL accepts.
-    pub(super) fn text(&mut self) -> String {
+    pub(in crate::executors) fn text(&mut self) -> String {
         let cut = self.total > self.kept.len() as u64;
         let mut bytes: &[u8] = self.kept.make_contiguous();
         if cut {

@@ -37,7 +37,7 @@
 //! the log names them. If a guard is killed with KILL, its program dies with it; what had moved to another
 //! process group is found by `BELAY_RUN` in its environment, and killed.
 
-mod capture;
+pub(super) mod capture;
 mod environment;
 pub mod guard;
 mod launch;

@@ -5,7 +5,7 @@ use belay_core::ops::Verdict;
 use super::*;
 use crate::lease::Registration;
 use crate::report::Item;
-use crate::source::Source;
+use crate::source::{Source, Weight};
 
 fn registration(id: i64) -> Arc<Registration> {
     let lease = Duration::from_secs(15);
@@ -20,7 +20,7 @@ fn batch(registration: &Arc<Registration>, ids: std::ops::Range<i64>, success: b
             source: Arc::clone(&source),
             verdict: (!success).then(|| Box::new(Verdict::Snoozed { delay_s: 1.0 })),
             ran_s: 0.0,
-            light: true,
+            weight: Weight::Light,
             unsure: false,
             counted: true,
             tries: 0,
