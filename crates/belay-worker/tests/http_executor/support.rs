@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use belay_worker::executors::http::{HttpExecutor, HttpSettings, Looking, Lookup};
 use belay_worker::executors::{
-    Attempt, Control, Executor, Finish, Output, Progress, Sink, StopCause,
+    Attempt, Control, Executor, Finish, Output, Progress, Running, Sink, StopCause,
 };
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -54,6 +54,20 @@ pub(crate) fn start(settings: HttpSettings, payload: &str) -> Started {
 }
 
 pub(crate) fn start_with(settings: HttpSettings, payload: &str, first: Control) -> Started {
+    let (control, sink, running) = begin(settings, payload, first);
+    Started {
+        control,
+        sink,
+        task: tokio::spawn(running),
+    }
+}
+
+/// An attempt that nobody drives yet.
+pub(crate) fn begin(
+    settings: HttpSettings,
+    payload: &str,
+    first: Control,
+) -> (watch::Sender<Control>, Arc<Recorder>, Running) {
     let (control, seen) = watch::channel(first);
     let sink = Arc::new(Recorder::default());
     let attempt = Attempt {
@@ -72,11 +86,7 @@ pub(crate) fn start_with(settings: HttpSettings, payload: &str, first: Control) 
         sink: sink.clone(),
     };
     let executor = HttpExecutor::new(settings).unwrap();
-    Started {
-        control,
-        sink,
-        task: tokio::spawn(executor.run(attempt)),
-    }
+    (control, sink, executor.run(attempt))
 }
 
 /// Runs an attempt to its end.

@@ -26,7 +26,7 @@ impl Shown {
             body: Body::default(),
             notes: String::new(),
             sink,
-            next: Instant::now() + SHOW_EVERY,
+            next: Instant::now(),
         }
     }
 
