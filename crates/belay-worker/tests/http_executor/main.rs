@@ -3,9 +3,11 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     reason = "what goes wrong in a test's own tools fails the test"
 )]
 
+mod accepted;
 mod addresses;
 mod answers;
 mod bodies;

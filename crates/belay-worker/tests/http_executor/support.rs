@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use belay_worker::executors::http::{HttpExecutor, HttpSettings, Looking, Lookup};
 use belay_worker::executors::{
-    Attempt, Control, Executor, Finish, Output, Progress, Running, Sink, StopCause,
+    Attempt, Control, Executor, Finish, Output, Progress, Rung, Running, Sink, StopCause,
 };
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::receiver::Receiver;
+use crate::receiver::{Receiver, Reply};
 
 /// Far longer than anything here takes; only reached when a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,6 +35,24 @@ pub(crate) struct Started {
     task: JoinHandle<Finish>,
 }
 
+pub(crate) const KILL: Control = Control::Kill(StopCause::LeaseLost);
+
+pub(crate) const fn stopped(rung: Rung) -> Finish {
+    Finish::Stopped { rung }
+}
+
+/// Answers work with one thing and cancels with another.
+pub(crate) fn receiver(work: Reply, cancel: Reply) -> Receiver {
+    Receiver::new(move |request| {
+        let is_cancel = request.line.contains("/cancel");
+        if is_cancel {
+            cancel.clone()
+        } else {
+            work.clone()
+        }
+    })
+}
+
 /// Settings for a receiver on this machine.
 pub(crate) fn settings(url: impl Into<String>) -> HttpSettings {
     let mut settings = HttpSettings::new(url);
@@ -44,7 +62,7 @@ pub(crate) fn settings(url: impl Into<String>) -> HttpSettings {
 
 /// Settings with a cancel URL at the same receiver.
 pub(crate) fn with_cancel(receiver: &Receiver) -> HttpSettings {
-    let mut settings = settings(receiver.url("/work/{id}"));
+    let mut settings = settings(receiver.url("/do/{id}"));
     settings.cancel_url = Some(receiver.url("/cancel/{id}"));
     settings
 }

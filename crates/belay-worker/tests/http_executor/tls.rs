@@ -77,6 +77,51 @@ async fn a_receiver_is_trusted_by_its_authority_and_its_name() {
     }
 }
 
+/// Which certificates the machine trusts is said by a variable, and those cannot be set safely in a test: the same program runs
+/// again with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_file_the_machine_says_who_is_trusted() {
+    const ADDRESS: &str = "HTTP_EXECUTOR_TEST_ADDRESS";
+    if let Ok(address) = std::env::var(ADDRESS) {
+        let settings = settings("hook.example", address.parse().unwrap());
+        match HttpExecutor::new(settings.clone()).unwrap().prepare() {
+            Ok(()) => println!("{:?}", run(settings, "{}").await.0),
+            Err(error) => println!("{error}"),
+        }
+        return;
+    }
+    let (address, pem) = receiver().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, pem).unwrap();
+    let (_, other) = receiver().await;
+    let other_file = folder.path().join("other.pem");
+    std::fs::write(&other_file, other).unwrap();
+    for (trusted, words) in [
+        (file, "Completed"),
+        (other_file, "invalid peer certificate"),
+        (
+            folder.path().join("none.pem"),
+            "install the package ca-certificates",
+        ),
+    ] {
+        let output = tokio::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--nocapture"])
+            .arg("tls::without_a_file_the_machine_says_who_is_trusted")
+            .env(ADDRESS, address.to_string())
+            .env("SSL_CERT_FILE", &trusted)
+            .env_remove("SSL_CERT_DIR")
+            .output()
+            .await
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            output.status.success() && said.contains(words),
+            "{trusted:?}: {said}"
+        );
+    }
+}
+
 #[test]
 fn a_file_without_certificates_is_refused_when_the_worker_starts() {
     let folder = tempfile::tempdir().unwrap();

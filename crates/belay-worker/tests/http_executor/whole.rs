@@ -14,7 +14,7 @@ use belay_worker::executors::http::{HeaderSource, HttpExecutor, HttpSettings};
 use belay_worker::{Backoff, KindConfig, Worker, WorkerConfig, WorkerError};
 
 use crate::receiver::{Receiver, Reply, Request};
-use crate::support::settings;
+use crate::support::{receiver, settings, with_cancel};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -86,7 +86,7 @@ impl Bench {
         let report = Report { id, fence, verdict };
         let settled = self
             .db
-            .tx(|conn| ops::settle(conn, worker, &[report.clone()]))
+            .tx(|conn| ops::settle(conn, worker, std::slice::from_ref(&report)))
             .unwrap();
         settled[0]
     }
@@ -111,23 +111,6 @@ fn end(worker: &Worker) {
 
 fn fence(request: &Request) -> i32 {
     request.header("belay-fence").unwrap().parse().unwrap()
-}
-
-/// Answers work with one thing, cancels with 200.
-fn receiver(work: Reply) -> Receiver {
-    Receiver::new(move |request| {
-        if request.line.contains("/cancel") {
-            Reply::ok()
-        } else {
-            work.clone()
-        }
-    })
-}
-
-fn with_cancel(receiver: &Receiver) -> HttpSettings {
-    let mut settings = settings(receiver.url("/work"));
-    settings.cancel_url = Some(receiver.url("/cancel"));
-    settings
 }
 
 #[test]
@@ -168,7 +151,7 @@ fn retries_carry_the_same_key_and_a_higher_fence() {
 #[test]
 fn accepted_work_ends_when_its_receiver_reports() {
     let bench = Bench::new();
-    let receiver = receiver(Reply::status("202 Accepted", ""));
+    let receiver = receiver(Reply::status("202 Accepted", ""), Reply::ok());
     let worker = bench.start(with_cancel(&receiver)).unwrap();
     let id = bench.enqueue(None);
     eventually(PATIENCE, || bench.notes(id).contains("202").then_some(()));
@@ -201,7 +184,7 @@ fn accepted_work_ends_when_its_receiver_reports() {
 fn a_cancel_reaches_the_receiver_and_is_on_record() {
     for work in [Reply::hang(), Reply::status("202 Accepted", "")] {
         let bench = Bench::new();
-        let receiver = receiver(work);
+        let receiver = receiver(work, Reply::ok());
         let worker = bench.start(with_cancel(&receiver)).unwrap();
         let id = bench.enqueue(None);
         eventually(PATIENCE, || (receiver.requests().len() == 1).then_some(()));
@@ -226,7 +209,7 @@ fn a_cancel_reaches_the_receiver_and_is_on_record() {
 #[test]
 fn an_attempt_over_its_time_is_called_off_and_fails() {
     let bench = Bench::new();
-    let receiver = receiver(Reply::hang());
+    let receiver = receiver(Reply::hang(), Reply::ok());
     let worker = bench.start(with_cancel(&receiver)).unwrap();
     let id = bench.enqueue(Some(1));
     let job = bench.until(id, JobState::Failed);
@@ -248,7 +231,7 @@ fn an_attempt_over_its_time_is_called_off_and_fails() {
 #[test]
 fn work_of_a_worker_that_stops_now_is_dropped_and_given_back() {
     let bench = Bench::new();
-    let receiver = receiver(Reply::hang());
+    let receiver = receiver(Reply::hang(), Reply::ok());
     let worker = bench.start(with_cancel(&receiver)).unwrap();
     let id = bench.enqueue(None);
     eventually(PATIENCE, || (receiver.requests().len() == 1).then_some(()));
@@ -268,7 +251,7 @@ fn work_of_a_worker_that_stops_now_is_dropped_and_given_back() {
 #[test]
 fn a_refused_address_fails_the_job_at_once() {
     let bench = Bench::new();
-    let receiver = receiver(Reply::ok());
+    let receiver = receiver(Reply::ok(), Reply::ok());
     let worker = bench.start(HttpSettings::new(receiver.url("/"))).unwrap();
     let id = bench.enqueue(None);
     let job = bench.until(id, JobState::Failed);

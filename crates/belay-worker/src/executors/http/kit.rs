@@ -9,6 +9,7 @@ use reqwest::{Request, Response, Url};
 use super::allow::Refused;
 use super::failure::Failure;
 use super::settings::{Checked, HttpSettings, SettingsError};
+use super::template::Template;
 use super::{client, headers};
 
 /// The settings, what they mean, and what was read when the worker started.
@@ -52,7 +53,7 @@ impl Kit {
         let headers = headers::read(&self.settings.headers)
             .map_err(|message| format!("the setting `headers`: {message}"))?;
         let cancel = self.checked.cancel_url.as_ref();
-        let https = self.checked.url.is_https() || cancel.is_some_and(|url| url.is_https());
+        let https = self.checked.url.is_https() || cancel.is_some_and(Template::is_https);
         let client = client::new(&self.settings, &self.checked.allow, https)?;
         // Should two come here at once, what both have read is the same.
         Ok(self.opened.get_or_init(|| Opened { client, headers }))
