@@ -4,7 +4,9 @@
 
 mod backoff;
 mod command;
+mod http;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +22,7 @@ use super::duration::{self, check, days, seconds};
 use backoff::{Policy, Waits};
 
 /// One kind. Two are equal when they mean the same, whether or not they write defaults down.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Clone, Deserialize)]
 pub struct Kind {
     /// What runs it.
     pub executor: Executor,
@@ -65,12 +67,31 @@ pub struct Kind {
 pub enum Executor {
     /// A program of its own for each attempt.
     Command,
+    /// A request to somebody else for each attempt.
+    Http,
 }
 
 /// The members of an executor, read.
 #[derive(Debug, PartialEq)]
 enum Own {
     Command(command::Command),
+    Http(http::Http),
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Of the executor's members only the names: values may be secrets.
+        f.debug_struct("Kind")
+            .field("executor", &self.executor)
+            .field("timeout", &self.timeout)
+            .field("job_timeout", &self.job_timeout)
+            .field("queue", &self.queue)
+            .field("priority", &self.priority)
+            .field("max_attempts", &self.max_attempts)
+            .field("backoff", &self.backoff())
+            .field("own", &self.own.keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
 }
 
 impl PartialEq for Kind {
@@ -91,6 +112,7 @@ impl Executor {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Command => "command",
+            Self::Http => "http",
         }
     }
 }
@@ -185,7 +207,13 @@ impl Kind {
     pub(crate) fn program(&self) -> Option<(String, Option<PathBuf>)> {
         match self.own().ok()? {
             Own::Command(own) => own.program(),
+            Own::Http(_) => None,
         }
+    }
+
+    /// What the kind needs on this machine and does not find, such as a secret.
+    pub(crate) fn missing(&self) -> Option<String> {
+        self.runs().ok()?.prepare().err()
     }
 
     fn backoff(&self) -> belay_core::Backoff {
@@ -196,12 +224,14 @@ impl Kind {
     fn own(&self) -> Result<Own, Refused> {
         Ok(match self.executor {
             Executor::Command => Own::Command(own(&self.own)?),
+            Executor::Http => Own::Http(own(&self.own)?),
         })
     }
 
     fn runs(&self) -> Result<Arc<dyn executors::Executor>, Refused> {
         match self.own()? {
             Own::Command(own) => own.executor(),
+            Own::Http(own) => own.executor(),
         }
     }
 
