@@ -171,6 +171,7 @@ fn output_is_shown_by_attempt() {
         stderr_bytes: 2,
         exit_code: Some(1),
         signal: None,
+        ran_ms: Some(1270),
     };
     world
         .db

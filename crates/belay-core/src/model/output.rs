@@ -28,6 +28,9 @@ pub struct OutputView {
     /// Signal that ended it, once known.
     #[diesel(sql_type = Nullable<Integer>)]
     pub signal: Option<i32>,
+    /// How long the attempt ran in milliseconds, once known.
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub ran_ms: Option<i64>,
     /// Last change.
     #[diesel(sql_type = Timestamptz)]
     pub updated_at: DateTime<Utc>,

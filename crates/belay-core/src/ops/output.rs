@@ -30,6 +30,8 @@ pub struct OutputRow {
     pub exit_code: Option<i32>,
     /// Signal that ended it, once known.
     pub signal: Option<i32>,
+    /// How long it ran in milliseconds, once known.
+    pub ran_ms: Option<i64>,
 }
 
 /// How far a job is.
@@ -67,13 +69,13 @@ pub fn save_output(conn: &mut PgConnection, worker: i64, rows: &[OutputRow]) -> 
     }
     stmt::<()>(
         "-- save_output
-         insert into belay.job_output as o (job, attempt, stdout, stderr, stdout_bytes, stderr_bytes, exit_code, signal)
-         select distinct on (x.job, x.attempt) x.job, x.attempt, x.stdout, x.stderr, x.stdout_bytes, x.stderr_bytes, x.exit_code, x.signal
-         from unnest($2, $3, $4, $5, $6, $7, $8, $9, $10) with ordinality x (job, fence, attempt, stdout, stderr, stdout_bytes, stderr_bytes, exit_code, signal, ord)
+         insert into belay.job_output as o (job, attempt, stdout, stderr, stdout_bytes, stderr_bytes, exit_code, signal, ran_ms)
+         select distinct on (x.job, x.attempt) x.job, x.attempt, x.stdout, x.stderr, x.stdout_bytes, x.stderr_bytes, x.exit_code, x.signal, x.ran_ms
+         from unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) with ordinality x (job, fence, attempt, stdout, stderr, stdout_bytes, stderr_bytes, exit_code, signal, ran_ms, ord)
          where exists (select from belay.job j where j.id = x.job and j.fence = x.fence and j.worker = $1 for key share)
          order by x.job, x.attempt, x.ord desc
          on conflict (job, attempt) do update set stdout = excluded.stdout, stderr = excluded.stderr, stdout_bytes = excluded.stdout_bytes,
-           stderr_bytes = excluded.stderr_bytes, exit_code = excluded.exit_code, signal = excluded.signal, updated_at = now()",
+           stderr_bytes = excluded.stderr_bytes, exit_code = excluded.exit_code, signal = excluded.signal, ran_ms = excluded.ran_ms, updated_at = now()",
     )
     .bind::<BigInt, _>(worker)
     .bind::<Array<BigInt>, _>(rows.iter().map(|r| r.job).collect::<Vec<_>>())
@@ -85,6 +87,7 @@ pub fn save_output(conn: &mut PgConnection, worker: i64, rows: &[OutputRow]) -> 
     .bind::<Array<BigInt>, _>(rows.iter().map(|r| r.stderr_bytes).collect::<Vec<_>>())
     .bind::<Array<Nullable<Integer>>, _>(rows.iter().map(|r| r.exit_code).collect::<Vec<_>>())
     .bind::<Array<Nullable<Integer>>, _>(rows.iter().map(|r| r.signal).collect::<Vec<_>>())
+    .bind::<Array<Nullable<BigInt>>, _>(rows.iter().map(|r| r.ran_ms).collect::<Vec<_>>())
     .execute(conn)?;
     Ok(())
 }

@@ -15,7 +15,7 @@ use crate::model::{OutputView, ProgressView};
 pub fn outputs(conn: &mut PgConnection, job: i64) -> Result<Vec<OutputView>> {
     Ok(diesel::sql_query(
         "-- outputs
-         select attempt, stdout, stderr, stdout_bytes, stderr_bytes, exit_code, signal, updated_at from belay.job_output
+         select attempt, stdout, stderr, stdout_bytes, stderr_bytes, exit_code, signal, ran_ms, updated_at from belay.job_output
          where job = $1 and (stdout_bytes > 0 or stderr_bytes > 0 or exit_code is not null or signal is not null) order by attempt",
     )
     .bind::<BigInt, _>(job)

@@ -23,6 +23,7 @@ fn output(made: Made, text: &str) -> OutputRow {
         stderr_bytes: 2,
         exit_code: None,
         signal: None,
+        ran_ms: Some(1270),
     }
 }
 
@@ -66,6 +67,7 @@ fn the_latest_output_and_progress_replace_the_earlier_ones() {
     let last = OutputRow {
         exit_code: Some(3),
         signal: Some(9),
+        ran_ms: Some(1270),
         ..output(made, "the end")
     };
     ops::save_output(conn, made.worker, &[last]).unwrap();

@@ -129,6 +129,7 @@ fn with_output(conn: &mut PgConnection) -> Made {
         stderr_bytes: 0,
         exit_code: None,
         signal: None,
+        ran_ms: Some(1270),
     };
     let progress = ProgressRow {
         job: made.id,

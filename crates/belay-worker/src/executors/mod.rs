@@ -165,6 +165,8 @@ pub struct Output {
     pub exit_code: Option<i32>,
     /// Signal that ended the process.
     pub signal: Option<i32>,
+    /// How long the attempt ran, once it has ended.
+    pub ran: Option<Duration>,
 }
 
 /// How attempts of a kind are claimed ahead. They take no slots.

@@ -31,6 +31,9 @@ impl Rows {
                 stderr_bytes: output.stderr_bytes,
                 exit_code: output.exit_code,
                 signal: output.signal,
+                ran_ms: output
+                    .ran
+                    .map(|ran| i64::try_from(ran.as_millis()).unwrap_or(i64::MAX)),
             });
         }
         if let Some(progress) = &unsaved.progress {
@@ -118,6 +121,7 @@ mod tests {
             stdout_bytes: 0,
             stderr_bytes: 0,
             exit_code: None,
+            ran_ms: None,
             signal: None,
         }
     }

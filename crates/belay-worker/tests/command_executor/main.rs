@@ -6,6 +6,8 @@
     reason = "what goes wrong in a test's own tools fails the test"
 )]
 
+mod confined;
+mod injection;
 mod life;
 mod results;
 mod stops;

@@ -84,6 +84,7 @@ pub(crate) struct Attempt<'a> {
     stderr_bytes: i64,
     exit_code: Option<i32>,
     signal: Option<i32>,
+    ran_s: Option<f64>,
     updated_at: Time,
 }
 
@@ -97,6 +98,7 @@ impl<'a> From<&'a OutputView> for Attempt<'a> {
             stderr_bytes: output.stderr_bytes,
             exit_code: output.exit_code,
             signal: output.signal,
+            ran_s: output.ran_ms.map(|ms| ms as f64 / 1000.0),
             updated_at: Time(output.updated_at),
         }
     }

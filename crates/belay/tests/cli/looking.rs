@@ -149,6 +149,7 @@ fn output_goes_where_the_job_sent_it() {
         stderr_bytes: 5,
         exit_code: Some(3),
         signal: None,
+        ran_ms: Some(1270),
     };
     cli.db
         .tx(|conn| ops::save_output(conn, hand.id, std::slice::from_ref(&row)))

@@ -55,6 +55,7 @@ fn write(cli: &Cli, hand: &Hand, job: &ops::Claimed, stdout: &str) {
         stderr_bytes: 0,
         exit_code: None,
         signal: None,
+        ran_ms: Some(1270),
     };
     cli.db
         .tx(|conn| ops::save_output(conn, hand.id, std::slice::from_ref(&row)))

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::super::Attempt;
+use super::account::Account;
+use super::settings::CommandSettings;
 
 /// Where programs are looked for when the daemon itself has no `PATH`.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -18,13 +20,41 @@ pub(super) const RUN: &str = "BELAY_RUN";
 /// Builds the whole environment of one attempt. `run` is its [`run_name`].
 pub(super) fn build(
     own: impl Iterator<Item = (OsString, OsString)>,
-    kind: &BTreeMap<String, String>,
+    settings: &CommandSettings,
+    account: Option<&Account>,
     attempt: &Attempt,
     run: &str,
 ) -> BTreeMap<OsString, OsString> {
     let mut env = BTreeMap::from([("PATH".into(), DEFAULT_PATH.into())]);
-    env.extend(own.filter(|(name, _)| is_passed_on(name)));
-    env.extend(kind.iter().map(|(name, value)| (name.into(), value.into())));
+    env.extend(own.filter(|(name, _)| {
+        is_passed_on(name)
+            || settings
+                .pass_env
+                .iter()
+                .any(|passed| name == passed.as_str())
+    }));
+    if let Some(account) = account {
+        // Not those of the daemon's user, also when this one has none.
+        for name in ["HOME", "USER", "LOGNAME"] {
+            env.remove(OsStr::new(name));
+        }
+        let of_user = [
+            ("HOME", account.home.as_ref()),
+            ("USER", account.name.as_ref()),
+            ("LOGNAME", account.name.as_ref()),
+        ];
+        env.extend(
+            of_user
+                .into_iter()
+                .filter_map(|(name, value)| Some((name.into(), value?.into()))),
+        );
+    }
+    env.extend(
+        settings
+            .env
+            .iter()
+            .map(|(name, value)| (name.into(), value.into())),
+    );
     let fields = [
         ("BELAY_JOB_ID", attempt.job.to_string()),
         ("BELAY_JOB_UID", attempt.uid.clone()),
@@ -100,6 +130,49 @@ mod tests {
         }
     }
 
+    fn with_env(variables: &[(&str, &str)]) -> CommandSettings {
+        let mut settings = CommandSettings::new(Vec::new());
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        settings.env = variables.iter().map(owned).collect();
+        settings
+    }
+
+    #[test]
+    fn another_user_has_a_home_and_a_name_of_its_own() {
+        let own = [("HOME", "/root"), ("USER", "root"), ("SSH_AGENT", "s")];
+        let own = || own.into_iter().map(|(n, v)| (n.into(), v.into()));
+        let mut settings = with_env(&[("LOGNAME", "set by the kind")]);
+        settings.pass_env = vec!["SSH_AGENT".into(), "USER".into()];
+        let mut account = Account {
+            uid: 9,
+            gid: 9,
+            groups: vec![9],
+            name: Some("crew".into()),
+            home: Some("/home/crew".into()),
+        };
+        let shown = |account: &Account| -> Vec<Option<String>> {
+            let env = build(own(), &settings, Some(account), &attempt(), "r");
+            ["HOME", "USER", "LOGNAME", "SSH_AGENT"]
+                .map(|name| Some(env.get(OsStr::new(name))?.display().to_string()))
+                .to_vec()
+        };
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            shown(&account),
+            [
+                text("/home/crew"),
+                text("crew"),
+                text("set by the kind"),
+                text("s")
+            ]
+        );
+        (account.name, account.home) = (None, None);
+        assert_eq!(
+            shown(&account),
+            [None, None, text("set by the kind"), text("s")]
+        );
+    }
+
     #[test]
     fn only_listed_variables_of_the_daemon_pass() {
         let own = [
@@ -112,7 +185,8 @@ mod tests {
         ];
         let env = build(
             own.into_iter().map(|(n, v)| (n.into(), v.into())),
-            &BTreeMap::from([("HOME".into(), "/kind".into())]),
+            &with_env(&[("HOME", "/kind")]),
+            None,
             &attempt(),
             "r",
         );

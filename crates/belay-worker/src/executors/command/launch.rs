@@ -13,6 +13,8 @@ use tokio::net::unix::pipe;
 use tokio::process::Child;
 
 use super::super::Attempt;
+use super::account::Account;
+use super::confinement::Confinement;
 use super::environment;
 use super::settings::{CommandSettings, THIS_PROGRAM};
 use super::wire::{self, Program, ProgramFds};
@@ -44,6 +46,7 @@ pub(super) fn working_directory(settings: &CommandSettings) -> &Path {
 /// ending.
 pub(super) fn launch(
     settings: &CommandSettings,
+    account: Option<&Account>,
     attempt: &Attempt,
     run: &str,
 ) -> Result<Launched, String> {
@@ -57,10 +60,11 @@ pub(super) fn launch(
 
     let mut message = Program {
         argv: settings.argv.iter().map(Into::into).collect(),
-        env: environment::build(std::env::vars_os(), &settings.env, attempt, run)
+        env: environment::build(std::env::vars_os(), settings, account, attempt, run)
             .into_iter()
             .collect(),
         cwd: working_directory(settings).to_owned(),
+        confinement: confinement(settings, account),
     }
     .encode()
     .map_err(|error| format!("cannot hand the program to its guard: {error}"))?;
@@ -93,6 +97,19 @@ pub(super) fn launch(
         stderr,
         progress,
     })
+}
+
+fn confinement(settings: &CommandSettings, account: Option<&Account>) -> Confinement {
+    let mut confinement = Confinement {
+        umask: settings.umask,
+        limits: settings.limits,
+        account: None,
+        no_new_privileges: settings.no_new_privileges,
+    };
+    if let Some(account) = account {
+        confinement.as_user(account);
+    }
+    confinement
 }
 
 fn start_guard(

@@ -14,9 +14,10 @@
 //! - The environment: `PATH`, `HOME`, `LANG`, `LC_*` and `TZ` of the daemon, the kind's `env`, and
 //!   `BELAY_JOB_ID`, `BELAY_JOB_UID`, `BELAY_TENANT`, `BELAY_QUEUE`, `BELAY_KIND`, `BELAY_ATTEMPT`,
 //!   `BELAY_MAX_ATTEMPTS`, `BELAY_FENCE`, `BELAY_RUN` (a word that names this run on this machine) and
-//!   `BELAY_PROGRESS_FD`. Nothing else.
+//!   `BELAY_PROGRESS_FD`; what `pass_env` names; with `user` that user's `HOME`, `USER` and `LOGNAME`. Nothing else.
 //! - File descriptor 3 (named in `BELAY_PROGRESS_FD`): lines `3/10 words for the reader` written to it
-//!   become the job's progress.
+//!   become the job's progress, with or without the word `BELAY_PROGRESS` before them.
+//! - The user, group, umask and limits of the kind, those of the daemon unless it names some.
 //! - The working directory of the kind, `/` unless it names one.
 //! - A session and process group of its own, default signal dispositions, nothing blocked, and no
 //!   descriptor besides 0 to 3.
@@ -37,10 +38,13 @@
 //! the log names them. If a guard is killed with KILL, its program dies with it; what had moved to another
 //! process group is found by `BELAY_RUN` in its environment, and killed.
 
-pub(super) mod capture;
+pub(super) mod account;
+pub(crate) mod capture;
+mod confinement;
 mod environment;
 pub mod guard;
 mod launch;
+mod limits;
 mod lost;
 mod order;
 mod outcome;
@@ -51,15 +55,19 @@ mod settings;
 mod streams;
 mod wire;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use super::{Attempt, Executor, Running};
+use super::{Attempt, Executor, Finish, Running};
+use account::Account;
+pub use limits::Limits;
 pub use settings::{CommandSettings, SettingsError};
 
 /// Runs the program of one kind of job.
 #[derive(Debug, Clone)]
 pub struct CommandExecutor {
     settings: Arc<CommandSettings>,
+    /// Who the program runs as, once that was looked up.
+    account: Arc<OnceLock<Option<Account>>>,
 }
 
 impl CommandExecutor {
@@ -72,13 +80,42 @@ impl CommandExecutor {
         settings.check()?;
         Ok(Self {
             settings: Arc::new(settings),
+            account: Arc::default(),
         })
+    }
+}
+
+impl CommandExecutor {
+    /// Who the program runs as: looked up once, and again only after a failure.
+    fn account(&self) -> Result<Option<Account>, String> {
+        if let Some(known) = self.account.get() {
+            return Ok(known.clone());
+        }
+        let found = account::look_up(
+            self.settings.user.as_deref(),
+            self.settings.group.as_deref(),
+        )?;
+        Ok(self.account.get_or_init(|| found).clone())
     }
 }
 
 impl Executor for CommandExecutor {
     fn run(&self, attempt: Attempt) -> Running {
-        Box::pin(run::run(Arc::clone(&self.settings), attempt))
+        let account = match self.account() {
+            Ok(account) => account,
+            Err(error) => {
+                let refused = Finish::Failed {
+                    error,
+                    retry: false,
+                };
+                return Box::pin(std::future::ready(refused));
+            }
+        };
+        Box::pin(run::run(Arc::clone(&self.settings), account, attempt))
+    }
+
+    fn prepare(&self) -> Result<(), String> {
+        self.account().map(drop)
     }
 
     fn can_suspend(&self) -> bool {

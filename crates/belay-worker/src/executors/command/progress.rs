@@ -42,9 +42,17 @@ impl ProgressLines {
     }
 }
 
-/// Reads `done`, `done/total` or `percent%`, each with an optional message; anything else is no progress.
+/// A word that may stand before the numbers.
+const WORD: &[u8] = b"BELAY_PROGRESS";
+
+/// Reads `done`, `done/total` or `percent%`, each with an optional message, and perhaps `BELAY_PROGRESS` before it; anything else is
+/// no progress.
 fn parse(line: &[u8]) -> Option<Progress> {
     let line = line.get(..MAX_LINE).unwrap_or(line).trim_ascii();
+    let line = match line.strip_prefix(WORD) {
+        Some(rest) if rest.first().is_some_and(u8::is_ascii_whitespace) => rest.trim_ascii_start(),
+        _ => line,
+    };
     if !line.first()?.is_ascii_digit() {
         return None;
     }
@@ -94,6 +102,13 @@ mod tests {
             ("7 rows", progress(7, None, Some("rows"))),
             ("40%", progress(40, Some(100), None)),
             ("1/2 a\0b", progress(1, Some(2), Some("a\u{fffd}b"))),
+            ("BELAY_PROGRESS 3/10", progress(3, Some(10), None)),
+            (
+                "BELAY_PROGRESS\t4/9 pages",
+                progress(4, Some(9), Some("pages")),
+            ),
+            ("BELAY_PROGRESS3/10", None),
+            ("BELAY_PROGRESS", None),
             ("", None),
             ("-1/2", None),
             ("1/x", None),

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::super::{Attempt, Control, Finish, Output, Rung};
+use super::account::Account;
 use super::launch::{self, Launched};
 use super::order::Order;
 use super::settings::CommandSettings;
@@ -28,14 +29,18 @@ const LAST_BREATH: Duration = Duration::from_secs(5);
 const MAX_REPORT: usize = 1024 * 1024;
 
 /// Runs one attempt.
-pub(super) async fn run(settings: Arc<CommandSettings>, mut attempt: Attempt) -> Finish {
+pub(super) async fn run(
+    settings: Arc<CommandSettings>,
+    account: Option<Account>,
+    mut attempt: Attempt,
+) -> Finish {
     if !may_start(&mut attempt.control).await {
         return Finish::Stopped {
             rung: Rung::Cooperative,
         };
     }
     let name = environment::run_name();
-    match launch::launch(&settings, &attempt, &name) {
+    match launch::launch(&settings, account.as_ref(), &attempt, &name) {
         Ok(launched) => Session::new(settings, attempt, name, launched).run().await,
         Err(error) => Finish::Failed { error, retry: true },
     }
@@ -97,6 +102,8 @@ struct Session {
     program: Option<Pid>,
     streams: Streams,
     told: Told,
+    /// When the program was handed to its guard.
+    began: Instant,
     /// The worker's side of the control is there.
     watching: bool,
     /// There will be further leases.
@@ -134,6 +141,7 @@ impl Session {
             line: Vec::new(),
             program: None,
             told: Told::Run,
+            began: Instant::now(),
             watching: true,
             leased: true,
             deadline: None,
@@ -299,7 +307,8 @@ impl Session {
             Last::Ended(ended) => {
                 let _ = timeout(LAST_BREATH, self.guard.wait()).await;
                 self.streams.drain().await;
-                self.streams.set_end(ended.code, ended.signal);
+                self.streams
+                    .set_end(ended.code, ended.signal, self.began.elapsed());
                 let output = self.show_last();
                 outcome::of_end(&ended, &output.stderr)
             }

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::limits::Limits;
+
 /// The program of the running process itself, also after its file was replaced or deleted.
 pub(super) const THIS_PROGRAM: &str = "/proc/self/exe";
 
@@ -26,6 +28,21 @@ pub struct CommandSettings {
     pub grace: Duration,
     /// How many of the last bytes of each output stream are kept, 0 to 16 MiB; 64 KiB by default.
     pub output_limit: usize,
+    /// Further variables of the daemon that are passed on, by name. None by default. `DATABASE_URL` and names that begin with `BELAY_` are
+    /// refused.
+    pub pass_env: Vec<String>,
+    /// Permissions that files made by the program do not get, 0 to 0o777; that of the daemon by default.
+    pub umask: Option<u32>,
+    /// The user that the program runs as, by name or number, with all groups of that user; that of the daemon by default. Only a
+    /// daemon that runs as root can change it. The environment then has that user's `HOME`, `USER` and `LOGNAME`.
+    pub user: Option<String>,
+    /// The group, by name or number; the user's first one by default.
+    pub group: Option<String>,
+    /// Limits that the kernel enforces.
+    pub limits: Limits,
+    /// Whether the program and whatever it starts can never gain rights, by `sudo` or a file with the set-user-ID bit for example;
+    /// `false` by default.
+    pub no_new_privileges: bool,
     /// How to start the guard: a program and its first arguments. By default this very program with the
     /// argument `guard`, which its `main` must hand to [`guard::main`](super::guard::main).
     pub guard: Vec<OsString>,
@@ -46,6 +63,12 @@ impl CommandSettings {
             cwd: None,
             grace: Duration::from_secs(10),
             output_limit: 64 * 1024,
+            pass_env: Vec::new(),
+            umask: None,
+            user: None,
+            group: None,
+            limits: Limits::default(),
+            no_new_privileges: false,
             guard: vec![THIS_PROGRAM.into(), "guard".into()],
         }
     }
@@ -66,6 +89,25 @@ impl CommandSettings {
             }
             if value.contains('\0') {
                 return Err(SettingsError::Nul("env", format!("{name}={value}")));
+            }
+        }
+        for name in &self.pass_env {
+            if name.is_empty() || name.contains(['=', '\0']) {
+                return Err(SettingsError::VariableName(name.clone()));
+            }
+            if name.starts_with("BELAY_") || name.starts_with("DATABASE_URL") {
+                return Err(SettingsError::OwnVariable(name.clone()));
+            }
+        }
+        if let Some(umask) = self.umask.filter(|umask| *umask > 0o777) {
+            return Err(SettingsError::Umask(umask));
+        }
+        for (setting, name) in [("user", &self.user), ("group", &self.group)] {
+            if name
+                .as_ref()
+                .is_some_and(|name| name.is_empty() || name.contains('\0'))
+            {
+                return Err(SettingsError::AccountName(setting));
             }
         }
         if let Some(cwd) = &self.cwd {
@@ -107,6 +149,15 @@ pub enum SettingsError {
     /// The name belongs to Belay.
     #[error("`env` sets {0:?}: names that begin with `BELAY_` are set by Belay itself")]
     ReservedVariable(String),
+    /// The variable is the daemon's own.
+    #[error("`pass_env` names {0:?}, which is the daemon's own: it may hold secrets")]
+    OwnVariable(String),
+    /// Not a file mode.
+    #[error("`umask` is {0:o}: it must be from 0 to 777, in octal digits")]
+    Umask(u32),
+    /// Not a name of a user or group.
+    #[error("`{0}` is empty or contains NUL: give a name or a number")]
+    AccountName(&'static str),
     /// The working directory would depend on where the daemon was started.
     #[error("`cwd` is {0:?}: it must be an absolute path")]
     RelativeDirectory(PathBuf),
@@ -185,6 +236,30 @@ mod tests {
         assert_eq!(
             check(|s| s.output_limit = usize::MAX),
             Err(SettingsError::OutputLimit(usize::MAX))
+        );
+        for name in ["BELAY_CONFIG", "DATABASE_URL", "DATABASE_URL_FILE"] {
+            let mut settings = settings();
+            settings.pass_env.push(name.into());
+            assert_eq!(
+                settings.check(),
+                Err(SettingsError::OwnVariable(name.into()))
+            );
+        }
+        assert_eq!(
+            check(|s| s.pass_env.push("A=B".into())),
+            Err(SettingsError::VariableName("A=B".into()))
+        );
+        assert_eq!(
+            check(|s| s.umask = Some(0o1000)),
+            Err(SettingsError::Umask(0o1000))
+        );
+        assert_eq!(
+            check(|s| s.user = Some(String::new())),
+            Err(SettingsError::AccountName("user"))
+        );
+        assert_eq!(
+            check(|s| s.group = Some("a\0".into())),
+            Err(SettingsError::AccountName("group"))
         );
         assert_eq!(check(|s| s.guard.clear()), Err(SettingsError::NoGuard));
         assert_eq!(

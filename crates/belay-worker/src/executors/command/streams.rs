@@ -33,7 +33,7 @@ pub(super) struct Streams {
     err: Tail,
     lines: ProgressLines,
     newest_progress: Option<Progress>,
-    end: (Option<i32>, Option<i32>),
+    end: (Option<i32>, Option<i32>, Option<Duration>),
     last_shown: Option<Instant>,
     show_at: Option<Instant>,
     buffer: Vec<u8>,
@@ -66,7 +66,7 @@ impl Streams {
             err: Tail::new(limit),
             lines: ProgressLines::default(),
             newest_progress: None,
-            end: (None, None),
+            end: (None, None, None),
             last_shown: None,
             show_at: None,
             buffer: vec![0; CHUNK],
@@ -147,6 +147,7 @@ impl Streams {
             stderr_bytes: self.err.total(),
             exit_code: self.end.0,
             signal: self.end.1,
+            ran: self.end.2,
         }
     }
 
@@ -156,8 +157,8 @@ impl Streams {
     }
 
     /// Notes how the program ended, to be shown with the output.
-    pub(super) fn set_end(&mut self, code: Option<i32>, signal: Option<i32>) {
-        self.end = (code, signal);
+    pub(super) fn set_end(&mut self, code: Option<i32>, signal: Option<i32>, ran: Duration) {
+        self.end = (code, signal, Some(ran));
     }
 
     /// Reads what is left in the pipes, within bounds, and closes them.

@@ -15,8 +15,10 @@ use rustix::net::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::confinement::Confinement;
+
 /// Raised with every change of this file: the guard may be a program installed on its own.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 /// Version and length come before the body.
 const HEAD: usize = 5;
 /// Far above what Linux accepts as arguments and environment together.
@@ -28,6 +30,7 @@ pub(super) struct Program {
     pub(super) argv: Vec<OsString>,
     pub(super) env: Vec<(OsString, OsString)>,
     pub(super) cwd: PathBuf,
+    pub(super) confinement: Confinement,
 }
 
 /// The program's ends of its pipes. Progress comes first, so that it arrives in the guard under the number
@@ -114,6 +117,8 @@ impl Program {
             put_text(&mut body, value)?;
         }
         put_text(&mut body, self.cwd.as_os_str())?;
+        let confinement = serde_json::to_string(&self.confinement)?;
+        put_text(&mut body, confinement.as_ref())?;
 
         let mut message = Vec::with_capacity(HEAD + body.len());
         message.push(VERSION);
@@ -131,7 +136,13 @@ impl Program {
             .map(|_| Ok((take_text(rest)?, take_text(rest)?)))
             .collect::<io::Result<_>>()?;
         let cwd = take_text(rest)?.into();
-        Ok(Self { argv, env, cwd })
+        let confinement = serde_json::from_slice(take_text(rest)?.as_bytes())?;
+        Ok(Self {
+            argv,
+            env,
+            cwd,
+            confinement,
+        })
     }
 }
 
@@ -271,6 +282,15 @@ mod tests {
         Program {
             argv: vec!["prog".into(), OsString::from_vec(vec![0xff, b'a'])],
             env: vec![("A".into(), "x".repeat(padding).into())],
+            confinement: Confinement {
+                umask: Some(0o27),
+                limits: super::super::limits::Limits {
+                    cpu_s: Some(u64::MAX),
+                    ..Default::default()
+                },
+                account: Some((1, 2, vec![2, 3])),
+                no_new_privileges: true,
+            },
             cwd: "/tmp".into(),
         }
     }

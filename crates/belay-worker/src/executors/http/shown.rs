@@ -55,6 +55,7 @@ impl Shown {
             stdout_bytes: self.body.received(),
             stderr_bytes: i64::try_from(self.notes.len()).unwrap_or(i64::MAX),
             exit_code: None,
+            ran: None,
             signal: None,
         });
     }

@@ -78,6 +78,7 @@ impl Written {
             stdout_bytes: tails.out.total(),
             stderr_bytes: tails.err.total(),
             exit_code: None,
+            ran: None,
             signal: None,
         });
     }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use belay_worker::executors::Executor;
-use belay_worker::executors::command::{CommandExecutor, CommandSettings, SettingsError};
+use belay_worker::executors::command::{CommandExecutor, CommandSettings, Limits, SettingsError};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error};
 
 use super::super::duration;
 use super::Refused;
@@ -27,6 +28,24 @@ pub(super) struct Command {
     /// Working directory of the program, an absolute path.
     #[serde(default)]
     cwd: Option<PathBuf>,
+    /// Further variables of the daemon that are passed on.
+    #[serde(default)]
+    pass_env: Vec<String>,
+    /// Permissions that new files do not get, in octal digits.
+    #[serde(default, deserialize_with = "octal")]
+    umask: Option<u32>,
+    /// Who the program is, by name or number.
+    #[serde(default)]
+    user: Option<String>,
+    /// Its group, by name or number.
+    #[serde(default)]
+    group: Option<String>,
+    /// What the kernel keeps it to.
+    #[serde(default)]
+    limits: Limits,
+    /// Whether it can never gain rights.
+    #[serde(default)]
+    no_new_privileges: bool,
     /// How many of the last bytes of each output stream are kept, up to 16 MiB.
     #[serde(default = "defaults::output_limit")]
     output_limit: usize,
@@ -61,10 +80,27 @@ impl Command {
         settings.cwd = self.cwd;
         settings.grace = self.grace;
         settings.output_limit = self.output_limit;
+        settings.pass_env = self.pass_env;
+        settings.umask = self.umask;
+        settings.user = self.user;
+        settings.group = self.group;
+        settings.limits = self.limits;
+        settings.no_new_privileges = self.no_new_privileges;
         let executor = CommandExecutor::new(settings)
             .map_err(|error| Refused::new(member(&error), error.to_string()))?;
         Ok(Arc::new(executor))
     }
+}
+
+/// Reads a mode as people write it: "0027".
+fn octal<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<u32>, D::Error> {
+    let text = String::deserialize(reader)?;
+    let digits = text.strip_prefix("0o").unwrap_or(&text);
+    u32::from_str_radix(digits, 8).map(Some).map_err(|_| {
+        D::Error::custom(format!(
+            "{text:?} is no mode in octal digits; write for example \"0027\""
+        ))
+    })
 }
 
 /// The member that a refusal of the executor is about.
@@ -73,6 +109,9 @@ fn member(error: &SettingsError) -> &'static str {
         SettingsError::NoProgram => "argv",
         SettingsError::Nul(member, _) => member,
         SettingsError::VariableName(_) | SettingsError::ReservedVariable(_) => "env",
+        SettingsError::OwnVariable(_) => "pass_env",
+        SettingsError::Umask(_) => "umask",
+        SettingsError::AccountName(member) => member,
         SettingsError::RelativeDirectory(_) => "cwd",
         SettingsError::Grace(_) => "grace",
         SettingsError::OutputLimit(_) => "output_limit",

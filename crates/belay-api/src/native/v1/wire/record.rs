@@ -115,7 +115,7 @@ pub(crate) struct Outputs {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
     "attempt": 1, "stdout": "12 pages\n", "stderr": "", "stdout_bytes": 9, "stderr_bytes": 0, "exit_code": 0, "signal": null,
-    "updated_at": "2026-12-01T06:01:00.000Z"
+    "ran_s": 1.27, "updated_at": "2026-12-01T06:01:00.000Z"
 }))]
 pub(crate) struct Attempt {
     /// The attempt, from 1.
@@ -132,6 +132,8 @@ pub(crate) struct Attempt {
     exit_code: Option<i32>,
     /// Signal that ended it, once known.
     signal: Option<i32>,
+    /// How long it ran in seconds, once known.
+    ran_s: Option<f64>,
     /// Last change.
     updated_at: Time,
 }
@@ -148,6 +150,7 @@ impl Outputs {
                 stderr_bytes: output.stderr_bytes,
                 exit_code: output.exit_code,
                 signal: output.signal,
+                ran_s: output.ran_ms.map(|ms| ms as f64 / 1000.0),
                 updated_at: Time(output.updated_at),
             })
             .collect();

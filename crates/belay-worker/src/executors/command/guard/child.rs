@@ -44,8 +44,12 @@ fn spawn(program: &Program, fds: ProgramFds<OwnedFd>) -> io::Result<Pid> {
         .stdout(Stdio::from(fds.stdout))
         .stderr(Stdio::from(fds.stderr));
     let guard = rustix::process::getpid();
+    let confinement = program.confinement.clone();
+    let groups = confinement.groups();
     let in_child = move || {
         rustix::process::setsid()?;
+        confinement.apply(&groups)?;
+        // After the change of user, which takes this back.
         // If somebody kills the guard itself, the program must not outlive it.
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
         if rustix::process::getppid() != Some(guard) {
