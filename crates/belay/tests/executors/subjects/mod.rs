@@ -1,0 +1,4 @@
+//! The executors, a file each.
+
+pub(crate) mod command;
+pub(crate) mod native;
