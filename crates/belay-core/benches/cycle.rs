@@ -149,7 +149,7 @@ fn floor_script() -> String {
 select coalesce(max(last_value), 0) - 500 as floor from belay.ticket \\gset
 select count(*) as n from belay.op_enqueue_many(1, array_fill('noop'::text, array[:k::integer]), array_fill('{payload}'::jsonb, array[:k::integer]),
   array_fill(null::text, array[:k::integer]), array_fill(null::smallint, array[:k::integer]), array_fill(null::timestamptz, array[:k::integer]), array_fill(null::smallint, array[:k::integer]),
-  array_fill(null::integer, array[:k::integer]), array_fill(null::text, array[:k::integer]), 'bench', 'native') \\gset
+  array_fill(null::integer, array[:k::integer]), array_fill(null::integer, array[:k::integer]), array_fill(null::text, array[:k::integer]), 'bench', 'native') \\gset
 with u as ({claim}) select coalesce(array_agg(id), '{{}}') as ids, coalesce(array_agg(fence), '{{}}') as fences, sum(length(payload)) as size from u \\gset
 {complete};
 "

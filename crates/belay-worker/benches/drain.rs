@@ -73,7 +73,7 @@ fn fill(conn: &mut PgConnection, jobs: u64) {
            for i in 1..{} loop
              perform belay.op_enqueue_many(1, array_fill('noop'::text, array[5000]), array_fill('{PAYLOAD}'::jsonb, array[5000]),
                array_fill(null::text, array[5000]), array_fill(null::smallint, array[5000]), array_fill(null::timestamptz, array[5000]),
-               array_fill(null::smallint, array[5000]), array_fill(null::integer, array[5000]), array_fill(null::text, array[5000]), 'bench', 'native');
+               array_fill(null::smallint, array[5000]), array_fill(null::integer, array[5000]), array_fill(null::integer, array[5000]), array_fill(null::text, array[5000]), 'bench', 'native');
            end loop;
          end $$",
         jobs / 5000

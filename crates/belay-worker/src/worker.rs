@@ -51,10 +51,16 @@ impl Worker {
     /// Registers the kinds and the worker and starts to work. Blocks for a few round trips to the database.
     ///
     /// # Errors
-    /// [`WorkerError::Invalid`] for a setting; [`WorkerError::Database`] when the database is away or refuses a kind;
+    /// [`WorkerError::Invalid`] for a setting, and for what a kind needs and does not find; [`WorkerError::Database`] when the database is away or refuses a kind;
     /// [`WorkerError::Thread`] when the system is out of threads.
     pub fn start(db: Db, config: WorkerConfig, metrics: Metrics) -> Result<Self, WorkerError> {
         config.check()?;
+        for kind in &config.kinds {
+            let name = &kind.spec.name;
+            kind.executor.prepare().map_err(|message| {
+                WorkerError::invalid("kinds", format!("the kind {name:?}: {message}"))
+            })?;
+        }
         let registration = register(&db, &config)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .thread_name("belay-run")

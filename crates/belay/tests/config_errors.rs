@@ -130,6 +130,24 @@ fn errors_of_the_file() {
             "belay.toml, line 2: kinds.mail.executor: unknown variant `shell`, expected `command`",
         ),
         (
+            "[kinds.hook]\nexecutor = \"http\"\n".to_owned(),
+            "belay.toml, line 1: kinds.hook: missing field `url`",
+        ),
+        (
+            "[kinds.hook]\nexecutor = \"http\"\nurl = \"http://{payload.host}/\"\n".to_owned(),
+            "belay.toml, line 3: kinds.hook.url: `url` has a placeholder before its path",
+        ),
+        (
+            "[kinds.hook]\nexecutor = \"http\"\nurl = \"http://h/\"\nallow = [\"127.1\"]\n"
+                .to_owned(),
+            "belay.toml, line 4: kinds.hook.allow: `allow` \"127.1\" is neither an address, nor a network",
+        ),
+        (
+            "[kinds.hook]\nexecutor = \"http\"\nurl = \"http://h/\"\nheaders = { Host = \"x\" }\n"
+                .to_owned(),
+            "belay.toml, line 4: kinds.hook.headers: `headers` \"Host\" is set by Belay itself",
+        ),
+        (
             "[kinds.sleep]\nexecutor = \"command\"\nargv = [\"x\"]\n".to_owned(),
             "belay.toml, line 1: kinds.sleep: \"sleep\" is built in; choose another name",
         ),
@@ -228,6 +246,36 @@ fn errors_of_the_environment() {
         ("DATABASE_URL_FILE", "/etc/hostname"),
     ];
     assert!(error("", &both).contains("both DATABASE_URL and DATABASE_URL_FILE are set"));
+}
+
+#[test]
+fn a_secret_header_is_never_repeated() {
+    for headers in [
+        "\"s3cret\"",
+        "{ X = \"s3cret\\n\" }",
+        "{ X = \"s3cret\\u0000\", Y = { file = \"/a\", env = \"B\" } }",
+        "{ X = \"s3cret\", Y = { value = \"s3cret\" } }",
+        "{ X = \"s3cret\", Host = \"s3cret\" }",
+        "{ X = \"s3cret\", Y = [\"s3cret\"] }",
+    ] {
+        let kind = format!(
+            "[kinds.hook]\nexecutor = \"http\"\nurl = \"http://h/\"\nheaders = {headers}\n"
+        );
+        let error = error(&kind, &[]);
+        assert!(
+            error.contains("kinds.hook.headers") && !error.contains("s3cret"),
+            "{error}"
+        );
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let kind =
+        "[kinds.hook]\nexecutor = \"http\"\nurl = \"http://h/\"\nheaders = { X = \"s3cret\" }\n";
+    let config = Config::load(&flags(&dir, kind), &Env::default()).unwrap();
+    let shown = format!("{config:?}");
+    assert!(
+        shown.contains("headers") && !shown.contains("s3cret"),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -12,16 +12,22 @@ fn sample() -> String {
     fs::read_to_string(path).unwrap()
 }
 
-/// The sample with its settings switched on: those `wanted` says, by line.
-fn switched_on(wanted: impl Fn(&str) -> bool) -> String {
-    sample()
-        .lines()
-        .map(|line| match line.strip_prefix('#') {
-            Some(rest) if is_setting(rest) && wanted(line) => rest,
+/// The sample with its settings switched on: those `wanted` says, by section and line.
+fn switched_on(wanted: impl Fn(&str, &str) -> bool) -> String {
+    let mut section = String::new();
+    let mut lines = Vec::new();
+    for line in sample().lines() {
+        let setting = line.strip_prefix('#').filter(|rest| is_setting(rest));
+        if let Some(name) = setting.unwrap_or(line).strip_prefix('[') {
+            section = name.split(']').next().unwrap().to_owned();
+        }
+        let line = match setting {
+            Some(setting) if wanted(&section, line) => setting,
             _ => line,
-        })
-        .collect::<Vec<_>>()
-        .join("\n")
+        };
+        lines.push(line.to_owned());
+    }
+    lines.join("\n")
 }
 
 fn is_setting(text: &str) -> bool {
@@ -48,10 +54,20 @@ fn defaults() -> Config {
     load("").unwrap()
 }
 
-fn is_of_kind(line: &str) -> bool {
-    let sample = sample();
-    let kinds = sample.find("#[kinds.report]").unwrap();
-    sample.find(line).unwrap() >= kinds
+/// The kinds of the sample, with what they cannot do without.
+const KINDS: [(&str, &str); 2] = [
+    (
+        "kinds.report",
+        "executor = \"command\"\nargv = [\"/usr/local/bin/make-report\", \"--verbose\"]\n",
+    ),
+    (
+        "kinds.webhook",
+        "executor = \"http\"\nurl = \"https://hooks.example/jobs/{uid}?to={payload.to}\"\n",
+    ),
+];
+
+fn is_default(line: &str) -> bool {
+    !line.contains("(not set)")
 }
 
 #[test]
@@ -61,7 +77,7 @@ fn as_it_stands_it_changes_nothing() {
 
 #[test]
 fn every_default_it_shows_is_the_real_one() {
-    let text = switched_on(|line| !line.contains("(not set)") && !is_of_kind(line));
+    let text = switched_on(|section, line| is_default(line) && !section.starts_with("kinds."));
     assert!(
         text.contains("\npool_size = 16\n"),
         "nothing is switched on"
@@ -71,24 +87,28 @@ fn every_default_it_shows_is_the_real_one() {
 
 #[test]
 fn every_default_of_a_kind_is_the_real_one() {
-    let minimal = "[kinds.report]\nexecutor = \"command\"\nargv = [\"/usr/local/bin/make-report\", \"--verbose\"]\n";
-    let text = switched_on(|line| !line.contains("(not set)") && is_of_kind(line));
-    assert!(text.contains("\ngrace = "), "nothing is switched on");
-    assert_eq!(load(&text).unwrap(), load(minimal).unwrap());
+    for (kind, needs) in KINDS {
+        let text = switched_on(|section, line| is_default(line) && section == kind);
+        assert!(text.contains("\ngrace = "), "nothing is switched on");
+        let minimal = format!("[{kind}]\n{needs}");
+        assert_eq!(load(&text).unwrap(), load(&minimal).unwrap());
+        let longer = format!("{minimal}grace = \"11s\"\n");
+        assert_ne!(load(&text).unwrap(), load(&longer).unwrap());
+    }
 }
 
 #[test]
 fn every_example_is_accepted() {
-    let config = load(&switched_on(|_| true)).unwrap();
+    let config = load(&switched_on(|_, _| true)).unwrap();
     assert_eq!(config.worker.name.as_deref(), Some("node-1"));
-    assert_eq!(config.kinds.len(), 1);
+    assert_eq!(config.kinds.len(), KINDS.len());
     assert_eq!(config.ingest.objects.len(), 1);
 }
 
 /// An unknown member is answered with the names of all known ones, which is the list to compare with.
 #[test]
 fn no_setting_is_missing() {
-    let sample = switched_on(|_| true);
+    let sample = switched_on(|_, _| true);
     for section in [
         "",
         "database",
@@ -99,6 +119,7 @@ fn no_setting_is_missing() {
         "ingest",
         "ingest.objects.contacts",
         "kinds.report",
+        "kinds.webhook",
     ] {
         let header = if section.is_empty() {
             String::new()
@@ -106,11 +127,10 @@ fn no_setting_is_missing() {
             format!("[{section}]\n")
         };
         // What runs a kind decides which members it has.
-        let runs = if section.starts_with("kinds.") {
-            "executor = \"command\"\nargv = [\"x\"]\n"
-        } else {
-            ""
-        };
+        let runs = KINDS
+            .iter()
+            .find(|(kind, _)| *kind == section)
+            .map_or("", |(_, needs)| needs);
         let error = load(&format!("{header}{runs}no_such_setting = 1\n"))
             .unwrap_err()
             .to_string();

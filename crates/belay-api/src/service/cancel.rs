@@ -1,8 +1,8 @@
 //! Cancel: some jobs in one step, or one by force.
 
 use belay_core::id::JobRef;
-use belay_core::model::CancelMark;
-use belay_core::ops::{self, CancelAnswer, CancelLimit, Outcome};
+use belay_core::model::{CancelMark, Stop};
+use belay_core::ops::{self, CancelAnswer, CancelLimit, Outcome, Via};
 use belay_core::{Db, Error, JobState, Result, query};
 
 use super::Caller;
@@ -22,6 +22,8 @@ pub(crate) struct Cancelled {
     pub(crate) started: bool,
     /// The accepted cancel, when that was an earlier one.
     pub(crate) earlier: Option<CancelMark>,
+    /// What is done about it now, when it is being stopped and the caller's interface tells so.
+    pub(crate) stop: Option<Stop>,
     /// The worker that may still be running the code of a job that was ended by force.
     pub(crate) left_running: Option<i64>,
 }
@@ -92,6 +94,14 @@ fn cancel_within(
         let marks = query::cancel_marks(conn, tenant, &earlier)?;
         for cancelled in all.iter_mut().filter(is_earlier) {
             cancelled.earlier = marks.get(&cancelled.id).cloned();
+        }
+        if caller.via == Via::Native {
+            let is_stopping = |c: &&Cancelled| c.state == Some(JobState::Cancelling);
+            let ids: Vec<i64> = all.iter().filter(is_stopping).map(|c| c.id).collect();
+            let mut stops = query::stops(conn, &ids)?;
+            for cancelled in &mut all {
+                cancelled.stop = stops.remove(&cancelled.id);
+            }
         }
         Ok(all)
     })
@@ -166,6 +176,7 @@ impl From<CancelAnswer> for Cancelled {
             outcome: answer.outcome,
             started: answer.started,
             earlier: None,
+            stop: None,
             left_running: None,
         }
     }
@@ -180,6 +191,7 @@ impl Cancelled {
             outcome: Outcome::Missing,
             started: false,
             earlier: None,
+            stop: None,
             left_running: None,
         }
     }
@@ -191,7 +203,10 @@ impl Cancelled {
             Outcome::Cancelling if self.state == Some(JobState::Cancelled) => {
                 "its worker was told to stop, and has stopped".into()
             }
-            Outcome::Cancelling => "its worker was told to stop".into(),
+            Outcome::Cancelling => self
+                .stop
+                .as_ref()
+                .map_or_else(|| "its worker was told to stop".into(), Stop::words),
             Outcome::Already => self.words_when_earlier(),
             Outcome::Refused => match self.state {
                 Some(state) if state.is_terminal() => format!("has already {state}"),
@@ -227,7 +242,13 @@ impl Cancelled {
             None => "was cancelled before".into(),
         };
         if self.state == Some(JobState::Cancelling) {
-            words.push_str("; its worker has not stopped yet");
+            words.push_str("; it has not ended yet: ");
+            words.push_str(
+                &self
+                    .stop
+                    .as_ref()
+                    .map_or_else(|| "its worker was told to stop".into(), Stop::words),
+            );
         }
         words
     }

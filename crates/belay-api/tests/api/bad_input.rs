@@ -107,6 +107,10 @@ fn values_that_are_not_allowed_are_named() {
             json!({"kind": "noop", "timeout_s": 31_536_001}),
             Some("timeout_s"),
         ),
+        (
+            json!({"kind": "noop", "job_timeout_s": 0}),
+            Some("job_timeout_s"),
+        ),
         (json!({"kind": "noop", "queue": ""}), Some("queue")),
         (json!({"kind": "noop", "queue": "a b"}), Some("queue")),
         (json!({"kind": "noop", "queue": 7}), Some("queue")),

@@ -27,6 +27,38 @@ fn a_waiting_job_is_over_with_the_answer() {
 }
 
 #[test]
+fn the_answer_says_what_happens_now_and_when_force_is_used() {
+    let world = World::new();
+    let spec = belay_core::ops::KindSpec {
+        grace: Some(std::time::Duration::from_secs(90)),
+        ..belay_core::ops::KindSpec::new("report", "command")
+    };
+    world
+        .db
+        .tx(|conn| belay_core::ops::register_kinds(conn, std::slice::from_ref(&spec)))
+        .unwrap();
+    let job = world.running("report");
+    let first = world.post(&cancel_path(job.id), &Value::Null).json();
+    let shown = world.get(&format!("/belay/v1/jobs/{}", job.id)).json();
+    let at = shown["cancel"]["at"].as_str().unwrap();
+    let at: chrono::DateTime<chrono::Utc> = at.parse().unwrap();
+    let kill = (at + chrono::TimeDelta::seconds(90)).format("%Y-%m-%dT%H:%M:%S%.3fZ");
+    let words = first["message"].as_str().unwrap();
+    assert_eq!(
+        words,
+        format!(
+            "its worker was told to stop; its processes get TERM, and whatever of them is left is killed at {kill}"
+        )
+    );
+    let again = world.post(&cancel_path(job.id), &Value::Null).json();
+    let repeated = again["message"].as_str().unwrap();
+    assert!(
+        repeated.starts_with("was cancelled before, at ") && repeated.ends_with(words),
+        "{repeated}"
+    );
+}
+
+#[test]
 fn a_running_job_is_told_to_stop_and_ends_as_cancelled() {
     let world = World::new();
     let job = world.running("noop");
@@ -82,7 +114,7 @@ fn a_repeated_cancel_changes_nothing_and_says_who_was_first() {
         200,
         &json!({
             "id": job.id, "was": "cancelling", "state": "cancelling", "outcome": "already",
-            "message": format!("was cancelled before, at {at} by root; its worker has not stopped yet")
+            "message": format!("was cancelled before, at {at} by root; it has not ended yet: its worker was told to stop")
         }),
     );
     assert_eq!(world.contents(), before);

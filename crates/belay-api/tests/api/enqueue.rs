@@ -11,7 +11,7 @@ fn a_job_is_made_and_shown_whole() {
         "/belay/v1/jobs",
         &json!({
             "kind": "sleep", "payload": {"seconds": 5}, "queue": "slow", "priority": 2, "run_at": "2099-01-02T03:04:05+01:00",
-            "max_attempts": 3, "timeout_s": 60, "unique_key": "once"
+            "max_attempts": 3, "timeout_s": 60, "job_timeout_s": 600, "unique_key": "once"
         }),
     );
     let job = reply.expect(

@@ -330,7 +330,7 @@ fn kinds_and_workers_are_shown() {
     let kind = |name: &str, executor: &str, can_suspend: bool| {
         json!({
             "name": name, "executor": executor, "queue": "default", "priority": 5, "max_attempts": 5, "timeout_s": null,
-            "can_suspend": can_suspend
+            "job_timeout_s": null, "can_suspend": can_suspend, "grace_s": null
         })
     };
     let mut kinds = world.get("/belay/v1/kinds").json();

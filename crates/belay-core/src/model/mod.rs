@@ -8,6 +8,7 @@ mod job;
 mod output;
 mod overview;
 mod session;
+mod stop;
 mod upload;
 
 pub use api_key::ApiKey;
@@ -19,4 +20,5 @@ pub use output::{OutputView, ProgressView};
 pub(crate) use overview::EXTERNAL;
 pub use overview::{KindRow, QueueRow, TenantRow, WorkerRow};
 pub use session::SessionRow;
+pub use stop::Stop;
 pub use upload::UploadedFile;

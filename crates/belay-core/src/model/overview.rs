@@ -47,6 +47,12 @@ pub struct KindRow {
     /// Whether running jobs can be held still.
     #[diesel(sql_type = Bool)]
     pub can_suspend: bool,
+    /// How long a running job that is told to stop may take, in milliseconds.
+    #[diesel(sql_type = Nullable<Integer>)]
+    pub grace_ms: Option<i32>,
+    /// Default time for a whole job in seconds.
+    #[diesel(sql_type = Nullable<Integer>)]
+    pub job_timeout_s: Option<i32>,
 }
 
 /// A worker and its lease.

@@ -148,7 +148,8 @@ pub fn enqueue(
             "the idempotency key holds the character NUL",
         ));
     }
-    if idempotency_key.is_none() && job.unique_key.is_none() && job.run_at.is_none() && !open {
+    let ordinary = job.unique_key.is_none() && job.run_at.is_none() && job.job_timeout_s.is_none();
+    if ordinary && idempotency_key.is_none() && !open {
         // The ordinary job, in one plain statement: what it needs exists already. Nothing comes back when something is missing,
         // and then the function below finds out what, registers a new line, or says what is wrong.
         if let Some(id) = enqueue_ordinary(conn, tenant, job, actor)? {
@@ -196,7 +197,7 @@ macro_rules! enqueue_into {
         concat!(
             "-- enqueue_", $name, "
          insert into belay.job (ticket, run_at, tenant, state, timeout_s, job_timeout_s, priority, max_attempts, queue, kind, created_by, created_via, payload)
-         select nextval('belay.ticket'), now(), $1, 'queued', coalesce($7, k.timeout_s), coalesce($10, k.job_timeout_s), l.priority, coalesce($6, k.max_attempts), l.queue, k.name,
+         select nextval('belay.ticket'), now(), $1, 'queued', coalesce($7, k.timeout_s), k.job_timeout_s, l.priority, coalesce($6, k.max_attempts), l.queue, k.name,
            $8, $9, $3::text::jsonb
          from belay.kind k ", $line, "
          where k.name = $2 and ", $tenant, "
@@ -228,7 +229,6 @@ fn enqueue_ordinary(
     .bind::<Nullable<Integer>, _>(job.timeout_s)
     .bind::<Text, _>(&actor.name)
     .bind::<Text, _>(actor.via.as_str())
-    .bind::<Nullable<Integer>, _>(job.job_timeout_s)
     .get_result::<(i64, Option<String>)>(conn)
     .optional()?;
     Ok(made.map(|(id, _)| id))

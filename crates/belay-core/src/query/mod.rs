@@ -11,6 +11,7 @@ mod output;
 mod overview;
 mod partition;
 mod session;
+mod stops;
 mod timeline;
 pub mod upload;
 
@@ -29,4 +30,5 @@ pub use overview::{
 };
 pub use partition::{partitions_ahead, tomorrow_is_prepared};
 pub use session::find_session;
+pub use stops::stops;
 pub use timeline::{life, timeline};

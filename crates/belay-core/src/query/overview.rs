@@ -56,7 +56,7 @@ pub fn queue_counts(conn: &mut PgConnection, cap: i64) -> Result<JobCounts> {
 /// Those of the database.
 pub fn kinds(conn: &mut PgConnection) -> Result<Vec<KindRow>> {
     Ok(diesel::sql_query(
-        "-- kinds\n select name, executor, queue, priority, max_attempts, timeout_s, can_suspend from belay.kind order by name",
+        "-- kinds\n select name, executor, queue, priority, max_attempts, timeout_s, can_suspend, grace_ms, job_timeout_s from belay.kind order by name",
     )
     .load(conn)?)
 }

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 pub mod builtin;
 pub mod bulk;
 pub mod command;
+pub mod http;
 pub mod ingest;
 pub mod native;
 
@@ -183,6 +184,15 @@ pub type Running = Pin<Box<dyn Future<Output = Finish> + Send>>;
 pub trait Executor: Send + Sync + std::fmt::Debug {
     /// Starts one attempt. The future must end, and must leave nothing running when it does.
     fn run(&self, attempt: Attempt) -> Running;
+
+    /// Reads what attempts need beside the settings: secrets, certificates. Called when the worker starts, before it registers
+    /// anything. May block.
+    ///
+    /// # Errors
+    /// What is missing, in words for the operator that show no secret.
+    fn prepare(&self) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Whether the attempt can be held still and go on later ([`Control::Suspend`]).
     fn can_suspend(&self) -> bool {

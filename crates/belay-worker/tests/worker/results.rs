@@ -11,6 +11,7 @@ use belay_core::ops::{self, NewJob};
 use belay_core::query;
 use belay_testkit::eventually;
 use belay_worker::executors::{Finish, Rung};
+use diesel::connection::SimpleConnection;
 
 fn failed(retry: bool) -> Finish {
     Finish::Failed {
@@ -132,6 +133,80 @@ fn an_attempt_that_takes_too_long_is_stopped_and_has_failed() {
     end(&worker);
     assert!(began.elapsed() >= Duration::from_secs(1));
     assert_eq!(job.last_error.as_deref(), Some("timed out after 1 s"));
+}
+
+#[test]
+fn a_job_that_takes_too_long_over_all_its_attempts_has_failed() {
+    let bench = Bench::new();
+    let mut config = config();
+    config.kinds.push(kind("fails", Always(failed(true))));
+    let worker = bench.start(config);
+    // One attempt alone, stopped when the time of the job is over.
+    let long = bench.enqueue(&NewJob {
+        job_timeout_s: Some(1),
+        ..sleep(600.0)
+    });
+    // Many short ones, none of which takes long.
+    let many = bench.enqueue(&NewJob {
+        job_timeout_s: Some(1),
+        max_attempts: Some(1000),
+        ..NewJob::new("fails")
+    });
+    let job = bench.until(long, JobState::Failed);
+    assert_eq!(
+        (job.attempt, job.last_error.as_deref()),
+        (1, Some("timed out: the time for the whole job is over"))
+    );
+    let job = bench.until(many, JobState::Failed);
+    assert!(job.attempt < 1000, "{}", job.attempt);
+    end(&worker);
+    let took = job.finished_at.unwrap() - job.started_at.unwrap();
+    assert!(took.num_milliseconds() >= 900, "{took}");
+}
+
+#[test]
+fn a_job_whose_time_was_over_before_it_began_does_not_run() {
+    let bench = Bench::new();
+    let mut quick = config();
+    quick.kinds.push(kind("spot", OnTheSpot));
+    let id = bench.enqueue(&NewJob {
+        job_timeout_s: Some(5),
+        ..sleep(0.0)
+    });
+    let mut conn = bench.test.conn();
+    // As if it had been started a minute ago and its worker lost.
+    let sql = format!(
+        "update belay.job set started_at = now() - interval '1 minute', claimed_at = now() - interval '1 minute' where id = {id}"
+    );
+    conn.batch_execute(&sql).unwrap();
+    let worker = bench.start(quick);
+    let job = bench.until(id, JobState::Failed);
+    end(&worker);
+    assert_eq!(
+        job.last_error.as_deref(),
+        Some("timed out: the time for the whole job is over")
+    );
+}
+
+#[test]
+fn waits_follow_the_list_of_the_kind() {
+    let bench = Bench::new();
+    let mut config = config();
+    let mut kind = kind("fails", Always(failed(true)));
+    let hours = |hours: u64| Duration::from_secs(3600 * hours);
+    kind.spec.backoff = belay_worker::Backoff::List {
+        waits: vec![Duration::ZERO, hours(2), hours(9)],
+    };
+    config.kinds.push(kind);
+    let worker = bench.start(config);
+    let id = bench.enqueue(&NewJob::new("fails"));
+    let job = eventually(PATIENCE, || {
+        let job = bench.job(id);
+        (job.attempt == 2 && job.state == JobState::Scheduled).then_some(job)
+    });
+    end(&worker);
+    let wait = job.run_at - job.claimed_at.unwrap();
+    assert!((7200..7260).contains(&wait.num_seconds()), "{wait}");
 }
 
 #[test]

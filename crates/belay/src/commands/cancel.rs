@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use belay_core::id::{JobRef, NotAnId};
+use belay_core::model::Stop;
 use belay_core::ops::{self, Actor, CancelAnswer, CancelLimit, MAX_CANCEL, Outcome};
 use belay_core::{Db, Error, JobState, query};
 use clap::Args;
@@ -99,16 +100,21 @@ impl Ask<'_> {
                 .map(|one| self.resolve(one))
                 .collect::<Result<Vec<_>, _>>()?;
             let ids: Vec<i64> = known.iter().copied().flatten().collect();
-            let mut answers = self.db.tx(|conn| {
+            let (mut answers, mut stops) = self.db.tx(|conn| {
                 ops::allow_minutes(conn)?;
                 let limit = CancelLimit::Any;
-                ops::cancel_many(conn, self.tenant, &ids, &self.actor, self.reason, limit)
+                let answers =
+                    ops::cancel_many(conn, self.tenant, &ids, &self.actor, self.reason, limit)?;
+                Ok((answers, query::stops(conn, &ids)?))
             })?;
             // From the end, as that is where a vector gives its elements away.
             answers.reverse();
             for (one, id) in chunk.iter().zip(known) {
                 let answer = id.and_then(|_| answers.pop());
-                all.push(answer.map_or_else(|| Answer::missing(one), |a| Answer::of(one, a)));
+                let mut answer =
+                    answer.map_or_else(|| Answer::missing(one), |a| Answer::of(one, a));
+                answer.stop = answer.number.and_then(|id| stops.remove(&id));
+                all.push(answer);
             }
         }
         Ok(all)
@@ -209,6 +215,8 @@ struct Answer {
     outcome: Outcome,
     /// A worker that may still be running the code of a job that was ended by force.
     worker: Option<i64>,
+    /// What is done about it now, when it is being stopped.
+    stop: Option<Stop>,
 }
 
 impl Answer {
@@ -220,6 +228,7 @@ impl Answer {
             state,
             outcome,
             worker: None,
+            stop: None,
         }
     }
 
@@ -259,6 +268,7 @@ impl Answer {
             state: None,
             outcome: Outcome::Missing,
             worker: None,
+            stop: None,
         }
     }
 
@@ -275,13 +285,25 @@ impl Answer {
             Outcome::Cancelling if self.state == Some(JobState::Cancelled) => {
                 format!("it was {was} and is cancelled; its worker has stopped it")
             }
-            Outcome::Cancelling => format!("it was {was}; its worker was told to stop it"),
+            Outcome::Cancelling => format!("it was {was}; {}", self.stopping()),
+            Outcome::Already if self.state == Some(JobState::Cancelling) => {
+                format!(
+                    "it had been cancelled before and is {now}; {}",
+                    self.stopping()
+                )
+            }
             Outcome::Already => format!("it had been cancelled before; it is {now}"),
             Outcome::Refused => {
                 format!("it cannot be cancelled, because it has ended; it is {now}")
             }
             Outcome::Missing => "there is no such job".into(),
         }
+    }
+
+    fn stopping(&self) -> String {
+        self.stop
+            .as_ref()
+            .map_or_else(|| "its worker was told to stop".into(), Stop::words)
     }
 
     fn json(&self) -> wire::Cancelled {

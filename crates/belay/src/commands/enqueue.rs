@@ -48,6 +48,9 @@ pub(crate) struct Enqueue {
     /// How long one attempt may take, in whole seconds, for example "5m"
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     timeout: Option<Duration>,
+    /// How long the whole job may take from its first start, with all attempts and the waits between them
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    job_timeout: Option<Duration>,
     /// At most one unfinished job of the tenant has this key
     #[arg(long, value_name = "KEY")]
     unique_key: Option<String>,
@@ -106,17 +109,20 @@ impl Enqueue {
         job.run_at = self.run_at;
         job.max_attempts = self.max_attempts;
         job.unique_key.clone_from(&self.unique_key);
-        job.timeout_s = self.timeout.map(whole_seconds).transpose()?;
+        let seconds =
+            |flag, time: Option<Duration>| time.map(|t| whole_seconds(flag, t)).transpose();
+        job.timeout_s = seconds("--timeout", self.timeout)?;
+        job.job_timeout_s = seconds("--job-timeout", self.job_timeout)?;
         Ok(job)
     }
 }
 
-fn whole_seconds(timeout: Duration) -> Result<i32, Failure> {
+fn whole_seconds(flag: &str, timeout: Duration) -> Result<i32, Failure> {
     if timeout.subsec_nanos() != 0 {
         return Err(Failure::new(
             Exit::Usage,
             format!(
-                "--timeout is {}, which is not a whole number of seconds",
+                "{flag} is {}, which is not a whole number of seconds",
                 humantime::format_duration(timeout)
             ),
         ));

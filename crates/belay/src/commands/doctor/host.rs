@@ -82,13 +82,20 @@ fn unseen(what: &'static str, path: &dyn Display) -> Finding {
     )
 }
 
-/// Whether the programs of the kinds are there, as far as that can be seen from here.
+/// Whether the programs of the kinds, and what else they need, are there, as far as that can be seen from here.
 fn kinds(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !config.worker.enabled {
         return findings;
     }
     for (name, kind) in &config.kinds {
+        if let Some(missing) = kind.missing() {
+            findings.push(Finding::failure(
+                "kinds",
+                format!("the kind {name} cannot run: {missing}"),
+                "provide it, and run this as the user and with the environment of the daemon",
+            ));
+        }
         let Some((program, cwd)) = kind.program() else {
             continue;
         };

@@ -56,6 +56,9 @@ fn pairs(job: &Job, progress: Option<&ProgressView>) -> Vec<(&'static str, Strin
     if let Some(seconds) = job.timeout_s {
         pairs.push(("timeout", format!("{seconds}s")));
     }
+    if let Some(seconds) = job.job_timeout_s {
+        pairs.push(("job timeout", format!("{seconds}s")));
+    }
     if let Some(key) = &job.unique_key {
         pairs.push(("unique key", key.clone()));
     }

@@ -13,7 +13,7 @@ use super::super::duration;
 use super::Refused;
 
 /// Members that only this executor has.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Command {
     /// The program and its arguments; never goes through a shell.

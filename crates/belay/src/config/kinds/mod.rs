@@ -4,7 +4,9 @@
 
 mod backoff;
 mod command;
+mod http;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +21,8 @@ use super::ConfigError;
 use super::duration::{self, check, days, seconds};
 use backoff::{Policy, Waits};
 
-/// One kind.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+/// One kind. Two are equal when they mean the same, whether or not they write defaults down.
+#[derive(Clone, Deserialize)]
 pub struct Kind {
     /// What runs it.
     pub executor: Executor,
@@ -65,12 +67,52 @@ pub struct Kind {
 pub enum Executor {
     /// A program of its own for each attempt.
     Command,
+    /// A request to somebody else for each attempt.
+    Http,
+}
+
+/// The members of an executor, read.
+#[derive(Debug, PartialEq)]
+enum Own {
+    Command(command::Command),
+    Http(http::Http),
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Of the executor's members only the names: values may be secrets.
+        f.debug_struct("Kind")
+            .field("executor", &self.executor)
+            .field("timeout", &self.timeout)
+            .field("job_timeout", &self.job_timeout)
+            .field("queue", &self.queue)
+            .field("priority", &self.priority)
+            .field("max_attempts", &self.max_attempts)
+            .field("backoff", &self.backoff())
+            .field("own", &self.own.keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for Kind {
+    fn eq(&self, other: &Self) -> bool {
+        self.executor == other.executor
+            && self.timeout == other.timeout
+            && self.job_timeout == other.job_timeout
+            && self.queue == other.queue
+            && self.priority == other.priority
+            && self.max_attempts == other.max_attempts
+            && self.backoff() == other.backoff()
+            && (self.own == other.own
+                || matches!((self.own(), other.own()), (Ok(mine), Ok(theirs)) if mine == theirs))
+    }
 }
 
 impl Executor {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Command => "command",
+            Self::Http => "http",
         }
     }
 }
@@ -151,9 +193,7 @@ impl Kind {
         kind.spec.max_attempts = self.max_attempts;
         kind.spec.timeout_s = self.timeout.map(whole_seconds);
         kind.spec.job_timeout_s = self.job_timeout.map(whole_seconds);
-        kind.spec.backoff =
-            self.backoff
-                .backoff(self.backoff_policy, self.backoff_max, self.backoff_jitter);
+        kind.spec.backoff = self.backoff();
         if let Some(fault) = kind.spec.backoff.fault() {
             return Err(ConfigError::member(
                 format!("kinds.{name}.backoff"),
@@ -165,14 +205,33 @@ impl Kind {
 
     /// The program of a kind that runs one, and the folder it is started in.
     pub(crate) fn program(&self) -> Option<(String, Option<PathBuf>)> {
-        match self.executor {
-            Executor::Command => own::<command::Command>(&self.own).ok()?.program(),
+        match self.own().ok()? {
+            Own::Command(own) => own.program(),
+            Own::Http(_) => None,
         }
     }
 
+    /// What the kind needs on this machine and does not find, such as a secret.
+    pub(crate) fn missing(&self) -> Option<String> {
+        self.runs().ok()?.prepare().err()
+    }
+
+    fn backoff(&self) -> belay_core::Backoff {
+        self.backoff
+            .backoff(self.backoff_policy, self.backoff_max, self.backoff_jitter)
+    }
+
+    fn own(&self) -> Result<Own, Refused> {
+        Ok(match self.executor {
+            Executor::Command => Own::Command(own(&self.own)?),
+            Executor::Http => Own::Http(own(&self.own)?),
+        })
+    }
+
     fn runs(&self) -> Result<Arc<dyn executors::Executor>, Refused> {
-        match self.executor {
-            Executor::Command => own::<command::Command>(&self.own)?.executor(),
+        match self.own()? {
+            Own::Command(own) => own.executor(),
+            Own::Http(own) => own.executor(),
         }
     }
 

@@ -43,6 +43,9 @@ pub(super) struct JobRequest {
     /// Seconds one attempt may take.
     #[schema(minimum = 1, maximum = 31_536_000)]
     timeout_s: Option<i32>,
+    /// Seconds the whole job may take from its first start, all attempts and the waits between them together.
+    #[schema(minimum = 1, maximum = 31_536_000)]
+    job_timeout_s: Option<i32>,
     /// At most one unfinished job of the tenant has this key; 1 to 255 characters.
     unique_key: Option<String>,
 }
@@ -57,6 +60,7 @@ impl JobRequest {
             run_at: members.time("run_at")?,
             max_attempts: members.integer("max_attempts")?,
             timeout_s: members.integer("timeout_s")?,
+            job_timeout_s: members.integer("job_timeout_s")?,
             unique_key: members.text("unique_key")?,
         })
     }
@@ -73,6 +77,7 @@ impl From<JobRequest> for NewJob {
             run_at: request.run_at,
             max_attempts: request.max_attempts,
             timeout_s: request.timeout_s,
+            job_timeout_s: request.job_timeout_s,
             unique_key: request.unique_key,
             ..Self::new(request.kind)
         }

@@ -11,7 +11,7 @@ use crate::service::cancel::Cancelled;
 
 /// What a cancel did to one job.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({"id": 77, "was": "running", "state": "cancelling", "outcome": "cancelling", "message": "its worker was told to stop"}))]
+#[schema(example = json!({"id": 77, "was": "running", "state": "cancelling", "outcome": "cancelling", "message": "its worker was told to stop; its processes get TERM, and whatever of them is left is killed at 2026-12-01T06:00:10.250Z"}))]
 pub(crate) struct CancelAnswer {
     /// Its number; for a job that is missing what was asked for, as it was asked.
     #[schema(value_type = JobName)]

@@ -68,7 +68,7 @@ pub(crate) struct Kinds {
 /// A kind of jobs, with what a job gets that does not say.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
-    "name": "report", "executor": "command", "queue": "default", "priority": 5, "max_attempts": 5, "timeout_s": 600, "can_suspend": true
+    "name": "report", "executor": "command", "queue": "default", "priority": 5, "max_attempts": 5, "timeout_s": 600, "job_timeout_s": 3600, "can_suspend": true, "grace_s": 10.0
 }))]
 pub(crate) struct Kind {
     name: String,
@@ -79,8 +79,12 @@ pub(crate) struct Kind {
     max_attempts: i16,
     /// Seconds an attempt may take.
     timeout_s: Option<i32>,
+    /// Seconds a job may take, all its attempts together.
+    job_timeout_s: Option<i32>,
     /// Whether running jobs can be held still.
     can_suspend: bool,
+    /// Seconds a running job that is told to stop may take before it is forced, or counts as overdue where nothing can be forced; `null`: none.
+    grace_s: Option<f64>,
 }
 
 impl From<KindRow> for Kind {
@@ -92,7 +96,9 @@ impl From<KindRow> for Kind {
             priority: row.priority,
             max_attempts: row.max_attempts,
             timeout_s: row.timeout_s,
+            job_timeout_s: row.job_timeout_s,
             can_suspend: row.can_suspend,
+            grace_s: row.grace_ms.map(|ms| f64::from(ms) / 1000.0),
         }
     }
 }
