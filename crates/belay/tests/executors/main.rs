@@ -36,5 +36,6 @@ macro_rules! contract {
 }
 
 contract!(command, crate::subjects::command::Command);
+contract!(http, crate::subjects::http::Http);
 contract!(native, crate::subjects::native::Native<false>);
 contract!(native_async, crate::subjects::native::Native<true>);

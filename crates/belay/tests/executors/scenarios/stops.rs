@@ -71,7 +71,8 @@ pub(crate) fn cancel_ignored<S: Subject>() {
     match S::DEAF {
         Deaf::Ended(rung) => {
             world.until(id, JobState::Cancelled);
-            assert!(asked.elapsed() >= GRACE, "{:?}", asked.elapsed());
+            // Tries that would come after the grace period are not made.
+            assert!(asked.elapsed() >= GRACE / 2, "{:?}", asked.elapsed());
             assert_eq!(world.rung(id), rung);
             subject.nothing_left();
             node.drain();

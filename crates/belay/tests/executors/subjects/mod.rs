@@ -1,4 +1,5 @@
 //! The executors, a file each.
 
 pub(crate) mod command;
+pub(crate) mod http;
 pub(crate) mod native;
