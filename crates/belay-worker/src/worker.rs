@@ -55,6 +55,11 @@ impl Worker {
     /// [`WorkerError::Thread`] when the system is out of threads.
     pub fn start(db: Db, config: WorkerConfig, metrics: Metrics) -> Result<Self, WorkerError> {
         config.check()?;
+        for kind in &config.kinds {
+            kind.executor.prepare(&db).map_err(|why| {
+                WorkerError::invalid("kinds", format!("the kind {:?}: {why}", kind.spec.name))
+            })?;
+        }
         let registration = register(&db, &config)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .thread_name("belay-run")
