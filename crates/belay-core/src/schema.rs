@@ -346,6 +346,17 @@ pub mod belay {
         use diesel::sql_types::*;
         use crate::state::sql::*;
 
+        /// One row: the key of the tokens of belay.sql_settle. Only the owner reads it.
+        belay.sql_secret (id) {
+            id -> Bool,
+            secret -> Bytea,
+        }
+    }
+
+    diesel::table! {
+        use diesel::sql_types::*;
+        use crate::state::sql::*;
+
         /// Owners of jobs. Number 1 is the tenant `default`.
         belay.tenant (id) {
             id -> Int4,
@@ -417,6 +428,7 @@ pub mod belay {
         record,
         session,
         sleeper,
+        sql_secret,
         tenant,
         upload,
         worker,
