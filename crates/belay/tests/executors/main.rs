@@ -37,5 +37,6 @@ macro_rules! contract {
 
 contract!(command, crate::subjects::command::Command);
 contract!(http, crate::subjects::http::Http);
+contract!(sql, crate::subjects::sql::Sql);
 contract!(native, crate::subjects::native::Native<false>);
 contract!(native_async, crate::subjects::native::Native<true>);

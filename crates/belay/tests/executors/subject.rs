@@ -100,11 +100,13 @@ pub(crate) enum Deaf {
 
 /// What becomes of output.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Shown {
-    /// Bytes of a stream that are kept.
-    pub(crate) limit: usize,
-    /// Whether the last bytes are kept, else the first.
-    pub(crate) tail: bool,
+pub(crate) enum Shown {
+    /// Its last bytes are kept, so many of each stream, and all are counted.
+    Tail(usize),
+    /// Its first bytes are kept, so many; the rest is not read.
+    Head(usize),
+    /// None of it is kept.
+    Nothing,
 }
 
 /// One executor.
@@ -131,5 +133,5 @@ pub(crate) trait Subject {
     }
 
     /// Fails unless all that jobs have started is gone, or soon is.
-    fn nothing_left(&self) {}
+    fn nothing_left(&self, _: &World) {}
 }

@@ -33,7 +33,7 @@ pub(crate) fn lease_lost<S: Subject>() {
     world.cancel(id, "over");
     world.until(id, JobState::Cancelled);
     assert_eq!(world.rung(id), S::STOPPED);
-    subject.nothing_left();
+    subject.nothing_left(&world);
     other.drain();
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn killed<S: Subject>() {
     assert_eq!(world.rung(cancelled), "lease_lost");
     world.cancel(again, "over");
     world.until(again, JobState::Cancelled);
-    subject.nothing_left();
+    subject.nothing_left(&world);
     other.drain();
 }
 
@@ -80,7 +80,7 @@ pub(crate) fn drain<S: Subject>() {
         job.last_error
     );
     assert_eq!((job.attempt, job.worker), (0, None));
-    subject.nothing_left();
+    subject.nothing_left(&world);
     let other = subject.start(&world, Node::steady("other"));
     let job = world.until_running(id, job.fence + 1);
     assert_eq!(job.attempt, 1);

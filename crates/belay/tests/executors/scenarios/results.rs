@@ -16,7 +16,7 @@ pub(crate) fn success<S: Subject>() {
     assert_eq!(job.worker, Some(node.worker));
     assert!(job.cancel().is_none());
     assert_eq!(world.events(id), ["created", "claimed", "completed"]);
-    subject.nothing_left();
+    subject.nothing_left(&world);
     node.drain();
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn failure<S: Subject>() {
         world.events(id),
         ["created", "claimed", "attempt_failed", "claimed", "failed"]
     );
-    subject.nothing_left();
+    subject.nothing_left(&world);
     node.drain();
 }
 
@@ -55,6 +55,6 @@ pub(crate) fn timeout<S: Subject>() {
         S::STOPPED
     ));
     assert_eq!(on_record, 2, "{:?}", world.events(id));
-    subject.nothing_left();
+    subject.nothing_left(&world);
     node.drain();
 }

@@ -33,7 +33,7 @@ pub(crate) fn cancel_before_start<S: Subject>() {
     assert_eq!((job.state, job.attempt), (JobState::Cancelled, 0));
     assert_eq!(world.rung(id), "never_started");
     assert_eq!(world.happened(id, "claimed"), 0);
-    subject.nothing_left();
+    subject.nothing_left(&world);
     node.drain();
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn cancel_while_running<S: Subject>() {
         world.events(id),
         ["created", "claimed", "cancel_requested", "cancelled"]
     );
-    subject.nothing_left();
+    subject.nothing_left(&world);
     node.drain();
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn cancel_ignored<S: Subject>() {
             // Tries that would come after the grace period are not made.
             assert!(asked.elapsed() >= GRACE / 2, "{:?}", asked.elapsed());
             assert_eq!(world.rung(id), rung);
-            subject.nothing_left();
+            subject.nothing_left(&world);
             node.drain();
         }
         Deaf::GoesOn => {
@@ -116,7 +116,7 @@ pub(crate) fn cancel_twice<S: Subject>() {
     );
     assert_eq!(world.happened(id, "cancel_requested"), 1);
     assert_eq!(world.happened(id, "cancelled"), 1);
-    subject.nothing_left();
+    subject.nothing_left(&world);
     node.drain();
 }
 
@@ -146,6 +146,6 @@ pub(crate) fn suspend<S: Subject>() {
     world.cancel(id, "over");
     let job = world.until(id, JobState::Cancelled);
     assert_eq!((job.attempt, job.fence), (1, 1));
-    subject.nothing_left();
+    subject.nothing_left(&world);
     node.drain();
 }

@@ -32,10 +32,7 @@ impl Subject for Command {
     const SUSPENDS: bool = true;
     const STOPPED: &'static str = "term";
     const DEAF: Deaf = Deaf::Ended("kill");
-    const SHOWN: Shown = Shown {
-        limit: 64 * 1024,
-        tail: true,
-    };
+    const SHOWN: Shown = Shown::Tail(64 * 1024);
 
     fn new(world: &World) -> Self {
         Self {
@@ -59,7 +56,7 @@ impl Subject for Command {
         daemon(world, node, &kinds)
     }
 
-    fn nothing_left(&self) {
+    fn nothing_left(&self, _: &World) {
         eventually(LONG, || processes_with(&self.mark).is_empty().then_some(()));
     }
 }

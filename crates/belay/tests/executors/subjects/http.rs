@@ -13,6 +13,9 @@ use crate::process::{Process, daemon};
 use crate::subject::{Deaf, GRACE, Node, Shown, Subject, Work};
 use crate::world::{LONG, World};
 
+/// Bytes of an answer that are kept.
+const LIMIT: usize = 4096;
+
 pub(crate) struct Http {
     address: String,
     open: Open,
@@ -26,10 +29,7 @@ impl Subject for Http {
     const STOPPED: &'static str = "cooperative";
     /// The connection is dropped, and nobody believes in the fence any more.
     const DEAF: Deaf = Deaf::Ended("kill");
-    const SHOWN: Shown = Shown {
-        limit: 4096,
-        tail: false,
-    };
+    const SHOWN: Shown = Shown::Head(LIMIT);
 
     fn new(_: &World) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -56,7 +56,7 @@ impl Subject for Http {
                      cancel_url = \"{at}/cancel/{{kind}}/{{id}}\"\nallow = [\"127.0.0.1/32\"]\n\
                      response_limit = {}\ngrace = \"{}ms\"\nmax_attempts = 2\nbackoff = \"0s\"\n",
                     work.kind(),
-                    Self::SHOWN.limit,
+                    LIMIT,
                     GRACE.as_millis()
                 )
             })
@@ -64,7 +64,7 @@ impl Subject for Http {
         daemon(world, node, &kinds)
     }
 
-    fn nothing_left(&self) {
+    fn nothing_left(&self, _: &World) {
         eventually(LONG, || self.open.lock().unwrap().is_empty().then_some(()));
     }
 }

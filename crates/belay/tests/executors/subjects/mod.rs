@@ -3,3 +3,4 @@
 pub(crate) mod command;
 pub(crate) mod http;
 pub(crate) mod native;
+pub(crate) mod sql;

@@ -24,10 +24,7 @@ impl<const ASYNCHRONOUS: bool> Subject for Native<ASYNCHRONOUS> {
     } else {
         Deaf::GoesOn
     };
-    const SHOWN: Shown = Shown {
-        limit: 64 * 1024,
-        tail: true,
-    };
+    const SHOWN: Shown = Shown::Tail(64 * 1024);
 
     fn new(_: &World) -> Self {
         Self
