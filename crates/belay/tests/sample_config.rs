@@ -81,7 +81,7 @@ fn every_default_of_a_kind_is_the_real_one() {
 fn every_example_is_accepted() {
     let config = load(&switched_on(|_| true)).unwrap();
     assert_eq!(config.worker.name.as_deref(), Some("node-1"));
-    assert_eq!(config.kinds.len(), 1);
+    assert_eq!(config.kinds.len(), 2);
     assert_eq!(config.ingest.objects.len(), 1);
 }
 
@@ -99,6 +99,7 @@ fn no_setting_is_missing() {
         "ingest",
         "ingest.objects.contacts",
         "kinds.report",
+        "kinds.rollup",
     ] {
         let header = if section.is_empty() {
             String::new()
@@ -106,10 +107,12 @@ fn no_setting_is_missing() {
             format!("[{section}]\n")
         };
         // What runs a kind decides which members it has.
-        let runs = if section.starts_with("kinds.") {
-            "executor = \"command\"\nargv = [\"x\"]\n"
-        } else {
-            ""
+        let runs = match section {
+            "kinds.report" => "executor = \"command\"\nargv = [\"x\"]\n",
+            "kinds.rollup" => {
+                "executor = \"sql\"\ndatabase_url = \"dbname=x\"\nstatement = \"select 1\"\n"
+            }
+            _ => "",
         };
         let error = load(&format!("{header}{runs}no_such_setting = 1\n"))
             .unwrap_err()

@@ -4,6 +4,7 @@
 
 mod backoff;
 mod command;
+mod sql;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use super::duration::{self, check, days, seconds};
 use backoff::{Policy, Waits};
 
 /// One kind.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 pub struct Kind {
     /// What runs it.
     pub executor: Executor,
@@ -59,18 +60,32 @@ pub struct Kind {
     pub own: toml::Table,
 }
 
+impl std::fmt::Debug for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The members of the executor may hold a password.
+        f.debug_struct("Kind")
+            .field("executor", &self.executor)
+            .field("queue", &self.queue)
+            .field("own", &self.own.keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
 /// What can run a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Executor {
     /// A program of its own for each attempt.
     Command,
+    /// A statement in a database.
+    Sql,
 }
 
 impl Executor {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Command => "command",
+            Self::Sql => "sql",
         }
     }
 }
@@ -167,12 +182,14 @@ impl Kind {
     pub(crate) fn program(&self) -> Option<(String, Option<PathBuf>)> {
         match self.executor {
             Executor::Command => own::<command::Command>(&self.own).ok()?.program(),
+            Executor::Sql => None,
         }
     }
 
     fn runs(&self) -> Result<Arc<dyn executors::Executor>, Refused> {
         match self.executor {
             Executor::Command => own::<command::Command>(&self.own)?.executor(),
+            Executor::Sql => own::<sql::Sql>(&self.own)?.executor(),
         }
     }
 
