@@ -33,12 +33,7 @@ impl<const ASYNCHRONOUS: bool> Subject for Native<ASYNCHRONOUS> {
     fn start(&self, world: &World, node: Node) -> Process {
         let mut command = std::process::Command::new(std::env::current_exe().unwrap());
         command
-            .args([
-                "--exact",
-                "subjects::native::worker_process",
-                "--ignored",
-                "--nocapture",
-            ])
+            .args(["--exact", "subjects::native::worker_process", "--nocapture"])
             .env(URL, world.test.url())
             .env(
                 NODE,
@@ -103,9 +98,8 @@ fn at_once(job: &JobContext, work: Work) -> Result<(), JobError> {
     }
 }
 
-/// What is started as a process. Does nothing as a test.
+/// What is started as a process; as a test it has nothing to do.
 #[test]
-#[ignore = "it is the worker of the tests of `native`, which start it themselves"]
 fn worker_process() {
     let (Ok(url), Ok(node)) = (std::env::var(URL), std::env::var(NODE)) else {
         return;
