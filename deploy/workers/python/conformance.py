@@ -34,11 +34,13 @@ def wait(job):
     """Until it is told to stop."""
     job.progress(1, 2, "waiting")
     job.cancelled.wait()
-    job.log(f"told to stop: {job.why} {job.reason or ''}")
+    told = f"told to stop: {job.why} {job.reason or ''}"
+    logging.info(told)
+    job.log(told)
     raise Cancelled
 
 
-@worker.kind("conf.stubborn")
+@worker.kind("conf.stubborn", can_suspend=True)
 def stubborn(job):
     """Does not care what it is told."""
     job.progress(1, 2, "not listening")
@@ -47,9 +49,8 @@ def stubborn(job):
 
 @worker.kind("conf.snooze")
 def snooze(job):
-    """Comes back once: the second time it finds itself waiting for longer than the first took."""
-    if not os.path.exists(job.payload["file"]):
-        open(job.payload["file"], "w").close()
+    """Comes back once."""
+    if job.fence == 1:
         raise Snooze(job.payload["delay_s"])
 
 
