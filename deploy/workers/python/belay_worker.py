@@ -299,8 +299,9 @@ class Session:
         return status, answer
 
     def lose(self):
-        log.warning("the lease of worker %s is over", self.path[1:])
         with self.changed:
+            if not self.over:
+                log.warning("the lease of worker %s is over", self.path[1:])
             self.over = True
             for job in self.held.values():
                 job._lost = True
@@ -322,7 +323,7 @@ class Session:
                 self.changed.wait_for(lambda: self.over or self.worker.stopping or self.free() > 0)
                 if self.over or self.worker.stopping:
                     self.claims_ended = True
-                    return
+                    return self.changed.notify_all()
                 slots = self.free()
             status, answer = self.post(self.claim_line, "claim", {"slots": slots, "wait_s": LONG_POLL}, LONG_POLL + 10)
             if status == 200:
@@ -331,8 +332,10 @@ class Session:
                 continue
             if not self.worker.stopping:
                 self.pause(backoff(tries := tries + 1))
-            # What the server gave is not known. A beat settles that, and no claim is made before it.
-            self.check = status != 429
+            if status != 429:  # What the server gave is not known. A beat settles that, and no claim is made before it.
+                with self.changed:
+                    self.check = self.beat_now = True
+                    self.changed.notify_all()
 
     def start(self, jobs: list):
         with self.changed:
@@ -546,7 +549,10 @@ class Session:
             for job in self.held.values():
                 job._stop("drain")
             self.changed.wait_for(lambda: self.over or not self.held, GRACE)
+            # A claim that was cut off may have been given jobs; a beat gives them back.
+            self.changed.wait_for(lambda: self.over or self.claims_ended and not self.check, 5)
             if self.over or self.held:
                 # Somebody else may have these only when they have ended here, or when the lease is over.
                 return log.warning("jobs that do not stop: %s", sorted(job.id for job in self.held.values()))
+            self.over = True
         Line(self.worker).send("DELETE", self.path, timeout=5)

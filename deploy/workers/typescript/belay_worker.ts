@@ -341,9 +341,11 @@ class Session {
       }
       if (!this.worker.stopping) await this.pause(backoff((tries += 1)));
       // What the server gave is not known. A beat settles that, and no claim is made before it.
-      this.check = status !== 429;
+      if (status !== 429) this.check = this.beatNow = true;
+      this.worker.changes.tell();
     }
     this.claimsEnded = true;
+    this.worker.changes.tell();
   }
 
   start(job: Job) {
@@ -564,9 +566,14 @@ class Session {
     await Promise.race([changes.until(idle, options.drainS), changes.until(() => idle() || options.drainS === 0)]);
     for (const job of this.held.values()) job.stop("drain");
     await changes.until(idle, GRACE);
+    // A claim that was cut off may have been given jobs; a beat gives them back.
+    await changes.until(() => this.over || (this.claimsEnded && !this.check), 5);
     if (this.over) return;
     // Somebody else may have what goes on here only when it has ended, or when the lease is over.
     if (this.held.size > 0) options.log(`jobs that do not stop: ${[...this.held.keys()]}`);
-    else await this.worker.send("DELETE", this.path, undefined, 5);
+    else {
+      this.end();
+      await this.worker.send("DELETE", this.path, undefined, 5);
+    }
   }
 }

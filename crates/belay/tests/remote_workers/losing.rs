@@ -87,11 +87,11 @@ pub(crate) fn the_jobs_of_a_killed_worker_go_to_another(language: Language) {
 pub(crate) fn a_worker_outlives_the_daemon(language: Language) {
     let mut daemon = Daemon::start();
     let program = Program::start(language, &daemon, &Options::default());
-    let payload = json!({"payload": {"seconds": 3}});
+    let payload = json!({"payload": {"seconds": 6}});
     let ends = daemon.enqueue("conf.stubborn", payload);
     let waits = daemon.enqueue("conf.wait", json!({}));
     for id in [ends, waits] {
-        daemon.await_state(id, "running");
+        daemon.await_begun(id);
     }
     daemon.kill_9();
     daemon.restart();

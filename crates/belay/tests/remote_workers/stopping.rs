@@ -11,12 +11,13 @@ pub(crate) fn what_runs_may_end_and_what_waits_stays(language: Language) {
     let daemon = Daemon::start();
     let one_slot = Options {
         slots: 1,
+        lease_s: 5,
         ..Options::default()
     };
     let mut program = Program::start(language, &daemon, &one_slot);
-    let payload = json!({"payload": {"seconds": 2}});
+    let payload = json!({"payload": {"seconds": 4}});
     let runs = daemon.enqueue("conf.stubborn", payload);
-    daemon.await_state(runs, "running");
+    daemon.await_begun(runs);
     let waits = daemon.enqueue("conf.echo", json!({}));
     program.signal(Signal::TERM);
     let status = program.wait();
@@ -39,11 +40,12 @@ pub(crate) fn what_does_not_end_in_time_is_given_back(language: Language) {
     let daemon = Daemon::start();
     let short = Options {
         drain_s: 0.5,
+        lease_s: 5,
         ..Options::default()
     };
     let mut program = Program::start(language, &daemon, &short);
     let id = daemon.enqueue("conf.wait", json!({}));
-    daemon.await_state(id, "running");
+    daemon.await_begun(id);
     program.signal(Signal::TERM);
     let status = program.wait();
     assert!(status.success(), "{status}");
