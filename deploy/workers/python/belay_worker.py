@@ -181,7 +181,8 @@ class Line:
             return answer.status, json.loads(raw) if raw else {}
         except (OSError, http.client.HTTPException, ValueError) as error:
             log.warning("%s %s: %s", method, path, error or type(error).__name__)
-            self.conn.close()
+            if self.conn:
+                self.conn.close()
             return 0, {}
 
     def hang_up(self):
@@ -296,6 +297,8 @@ class Session:
         status, answer = line.send("POST", f"{self.path}/{verb}", body, timeout)
         if status == 404 or status == 409 and answer.get("outcome") == "worker_lost":
             raise Lost
+        if status >= 400 and "results" not in answer:
+            log.warning("%s: %s %s", verb, status, answer.get("detail"))
         return status, answer
 
     def lose(self):
@@ -339,24 +342,28 @@ class Session:
 
     def start(self, jobs: list):
         with self.changed:
+            # When it stops, or the answer was read late, perhaps by a process that was frozen: nothing begins.
+            begins = not self.over and not self.worker.stopping and self.fenced_in() > 0
             for job in jobs:
                 self.held[job.key] = job
                 if early := self.early.pop(job.key, None):
                     early(job)
-                if self.worker.stopping:  # given back before it began
-                    self.reports.append({"id": job.id, "fence": job.fence, "outcome": "cancelled"})
-            self.changed.notify_all()
-            if self.worker.stopping:
-                return
             self.worker.running += len(jobs)
+            self.changed.notify_all()  # their time runs
         for job in jobs:
-            threading.Thread(target=self.perform, args=(job,), name=f"job {job.id}", daemon=True).start()
+            try:
+                if not begins:
+                    raise RuntimeError
+                threading.Thread(target=self.perform, args=(job,), name=f"job {job.id}", daemon=True).start()
+            except RuntimeError:  # also when there cannot be another thread
+                self.ended(job, {"outcome": "cancelled"})
 
     def perform(self, job: Job):
-        result = self.attempt(job)
-        with job._mutex:
+        self.ended(job, self.attempt(job))
+
+    def ended(self, job: Job, result: dict):
+        with self.changed, job._mutex:
             result.update({"id": job.id, "fence": job.fence}, **({"output": dict(job._out)} if job._out else {}))
-        with self.changed:
             self.worker.running -= 1
             if not job._lost:
                 self.reports.append(result)
@@ -537,6 +544,10 @@ class Session:
                 self.beat_now = True  # whose answer says what is wanted
                 self.changed.notify_all()
 
+    def idle(self) -> bool:
+        """Whether nothing runs or waits to be told. What only waits to be let go on is for others."""
+        return self.over or len(self.held) == len(self.parked)
+
     def drain(self):
         until = clock() + self.worker.drain_s
         with self.changed:
@@ -544,15 +555,16 @@ class Session:
             self.changed.notify_all()
         self.claim_line.hang_up()
         with self.changed:
-            while self.held and not self.over and self.worker.drain_s and clock() < until:
-                self.changed.wait(max(0, until - clock()))
+            self.changed.wait_for(lambda: self.idle() or self.worker.drain_s == 0, until - clock())
             for job in self.held.values():
                 job._stop("drain")
-            self.changed.wait_for(lambda: self.over or not self.held, GRACE)
+            self.changed.wait_for(self.idle, GRACE)
             # A claim that was cut off may have been given jobs; a beat gives them back.
             self.changed.wait_for(lambda: self.over or self.claims_ended and not self.check, 5)
-            if self.over or self.held:
+            if not self.idle():
                 # Somebody else may have these only when they have ended here, or when the lease is over.
-                return log.warning("jobs that do not stop: %s", sorted(job.id for job in self.held.values()))
+                log.warning("jobs that do not stop: %s", sorted(job.id for job in self.held.values()))
+            if self.over or not self.idle():
+                return
             self.over = True
         Line(self.worker).send("DELETE", self.path, timeout=5)

@@ -21,7 +21,9 @@ worker = Worker(
 
 @worker.kind("conf.echo")
 def echo(job):
-    job.log(f"attempt {job.attempt} under fence {job.fence}")
+    told = f"attempt {job.attempt} under fence {job.fence}"
+    logging.info(told)
+    job.log(told)
 
 
 @worker.kind("conf.fail", max_attempts=3)

@@ -306,6 +306,7 @@ class Session {
   async post(verb: string, body: Json, seconds = 15, hangUp = this.gone.signal): Promise<[number, Json]> {
     const [status, answer] = await this.worker.send("POST", `${this.path}/${verb}`, body, seconds, hangUp);
     if (status === 404 || (status === 409 && answer.outcome === "worker_lost")) throw new Lost();
+    if (status >= 400 && !answer.results) this.worker.options.log(`${verb}: ${status} ${answer.detail}`);
     return [status, answer];
   }
 
@@ -352,17 +353,16 @@ class Session {
     this.held.set(keyOf(job), job);
     this.early.get(keyOf(job))?.(job);
     this.early.delete(keyOf(job));
-    if (this.worker.stopping) {
-      this.reports.push({ id: job.id, fence: job.fence, outcome: "cancelled" }); // given back before it began
-    } else {
-      this.worker.running += 1;
-      void this.perform(job);
-    }
-    this.worker.changes.tell();
+    this.worker.running += 1;
+    // When it stops, or the answer was read late, perhaps by a process that was frozen: nothing begins.
+    const begins = !this.over && !this.worker.stopping && this.fencedIn() > 0;
+    if (begins) void this.attempt(job).then((result) => this.ended(job, result));
+    else this.ended(job, { outcome: "cancelled" });
+    this.worker.changes.tell(); // its time runs
   }
 
-  async perform(job: Job): Promise<void> {
-    const result: Json = { id: job.id, fence: job.fence, ...(await this.attempt(job)) };
+  ended(job: Job, result: Json) {
+    Object.assign(result, { id: job.id, fence: job.fence });
     if (Object.keys(job.inner.out).length > 0) result.output = job.inner.out;
     this.worker.running -= 1;
     if (!job.inner.lost) this.reports.push(result);
@@ -557,23 +557,25 @@ class Session {
     }
   }
 
+  /** Whether nothing runs or waits to be told. What only waits to be let go on is for others. */
+  idle(): boolean {
+    return this.over || this.held.size === this.parked.length;
+  }
+
   async drain(): Promise<void> {
     const { changes, options } = this.worker;
     this.beatNow = true;
     changes.tell();
     this.noClaims.abort();
-    const idle = () => this.over || this.held.size === 0;
-    await Promise.race([changes.until(idle, options.drainS), changes.until(() => idle() || options.drainS === 0)]);
+    await changes.until(() => this.idle() || options.drainS === 0, options.drainS);
     for (const job of this.held.values()) job.stop("drain");
-    await changes.until(idle, GRACE);
+    await changes.until(() => this.idle(), GRACE);
     // A claim that was cut off may have been given jobs; a beat gives them back.
     await changes.until(() => this.over || (this.claimsEnded && !this.check), 5);
-    if (this.over) return;
     // Somebody else may have what goes on here only when it has ended, or when the lease is over.
-    if (this.held.size > 0) options.log(`jobs that do not stop: ${[...this.held.keys()]}`);
-    else {
-      this.end();
-      await this.worker.send("DELETE", this.path, undefined, 5);
-    }
+    if (!this.idle()) options.log(`jobs that do not stop: ${[...this.held.keys()]}`);
+    if (this.over || !this.idle()) return;
+    this.end();
+    await this.worker.send("DELETE", this.path, undefined, 5);
   }
 }

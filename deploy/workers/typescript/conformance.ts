@@ -12,7 +12,9 @@ const worker = new Worker(env.BELAY_URL ?? "", env.BELAY_KEY ?? "", "conformance
 const pause = (seconds: number) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 
 worker.kind("conf.echo", (job) => {
-  job.log(`attempt ${job.attempt} under fence ${job.fence}`);
+  const told = `attempt ${job.attempt} under fence ${job.fence}`;
+  console.error(told);
+  job.log(told);
 });
 
 worker.kind(

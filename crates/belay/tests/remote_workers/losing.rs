@@ -68,6 +68,24 @@ pub(crate) fn a_frozen_worker_begins_anew(language: Language) {
     assert_eq!(output["stdout"], "told to stop: cancel the end\n");
 }
 
+/// It was frozen while it waited for work, which was given to it then.
+pub(crate) fn an_answer_that_is_read_too_late_starts_nothing(language: Language) {
+    let daemon = Daemon::start();
+    let program = Program::start(language, &daemon, &short_lease());
+    let first = daemon.enqueue("conf.echo", json!({}));
+    daemon.await_state(first, "completed");
+    program.signal(Signal::STOP);
+    let id = daemon.enqueue("conf.echo", json!({}));
+    daemon.await_job(id, |job| job["state"] == "queued" && job["fence"] == 1);
+    let before = program.log();
+    program.signal(Signal::CONT);
+    let job = daemon.await_state(id, "completed");
+    assert_eq!((&job["attempt"], &job["fence"]), (&json!(2), &json!(2)));
+    let since = program.log().split_off(before.len());
+    assert!(since.contains("attempt 2 under fence 2"), "{since}");
+    assert!(!since.contains("under fence 1"), "{since}");
+}
+
 pub(crate) fn the_jobs_of_a_killed_worker_go_to_another(language: Language) {
     let daemon = Daemon::start();
     let mut first = Program::start(language, &daemon, &short_lease());

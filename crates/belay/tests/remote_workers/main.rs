@@ -42,6 +42,7 @@ macro_rules! conformance {
             suspending::a_suspended_job_can_be_cancelled,
             losing::a_frozen_worker_reports_nothing_that_counts,
             losing::a_frozen_worker_begins_anew,
+            losing::an_answer_that_is_read_too_late_starts_nothing,
             losing::the_jobs_of_a_killed_worker_go_to_another,
             losing::a_worker_outlives_the_daemon,
             losing::jobs_stop_before_the_lease_is_over,
