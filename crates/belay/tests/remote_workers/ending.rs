@@ -137,7 +137,8 @@ pub(crate) fn many_jobs_through_few_slots_end_once_each(language: Language) {
     let (daemon, _program) = both(language);
     let jobs = vec![json!({"kind": "conf.echo"}); JOBS];
     let answer = daemon.post("/jobs/batch", &json!({ "jobs": jobs }));
-    let ids: Vec<i64> = serde_json::from_value(answer["ids"].clone()).unwrap();
+    let made = answer["results"].as_array().unwrap();
+    let ids: Vec<i64> = made.iter().map(|it| it["id"].as_i64().unwrap()).collect();
     eventually(LONG, || {
         let queues = daemon.get("/queues");
         let all = queues["queues"].as_array().unwrap();
