@@ -10,6 +10,7 @@ use crate::LONG;
 use crate::daemon::Daemon;
 use crate::language::Language;
 use crate::program::{Options, Program};
+use crate::proxy::Proxy;
 
 fn short_lease() -> Options {
     Options {
@@ -127,6 +128,49 @@ pub(crate) fn a_worker_outlives_the_daemon(language: Language) {
         json!(program.registrations(&daemon)),
         json!([job["worker"]])
     );
+}
+
+/// A worker with one slot, and a lease that does not run out in the time of a test.
+fn behind_a_proxy(language: Language, daemon: &Daemon) -> (Proxy, Program) {
+    let proxy = Proxy::start(&daemon.url());
+    let options = Options {
+        slots: 1,
+        lease_s: 3600,
+        ..Options::default()
+    };
+    let program = Program::start_at(&proxy.url(), language, daemon, &options);
+    (proxy, program)
+}
+
+pub(crate) fn what_a_lost_claim_gave_goes_back(language: Language) {
+    let daemon = Daemon::start();
+    let (proxy, _program) = behind_a_proxy(language, &daemon);
+    proxy.lose("\"jobs\":[{");
+    let id = daemon.enqueue("conf.echo", json!({}));
+    let job = daemon.await_state(id, "completed");
+    assert!(proxy.has_lost());
+    // It came back with its attempt, and not because of the lease.
+    assert_eq!(job["attempt"], 1);
+    let events = daemon.events(id);
+    let mut all = events.as_array().unwrap().iter();
+    assert!(
+        all.all(|event| event["event"] != "lease_lost"),
+        "{events:#}"
+    );
+}
+
+pub(crate) fn a_report_is_repeated_until_it_is_answered(language: Language) {
+    let daemon = Daemon::start();
+    let (proxy, _program) = behind_a_proxy(language, &daemon);
+    proxy.lose("\"results\":[{");
+    let first = daemon.enqueue("conf.echo", json!({}));
+    daemon.await_state(first, "completed");
+    eventually(LONG, || proxy.has_lost().then_some(()));
+    // The second report on it is refused, and the worker goes on.
+    let second = daemon.enqueue("conf.echo", json!({}));
+    let job = daemon.await_state(second, "completed");
+    assert_eq!(job["attempt"], 1);
+    daemon.event(first, "completed");
 }
 
 /// With nobody there to say that others may have its jobs, it stops them by its own clock, before they can.

@@ -12,6 +12,7 @@ mod ending;
 mod language;
 mod losing;
 mod program;
+mod proxy;
 mod stopping;
 mod suspending;
 
@@ -45,6 +46,8 @@ macro_rules! conformance {
             losing::an_answer_that_is_read_too_late_starts_nothing,
             losing::the_jobs_of_a_killed_worker_go_to_another,
             losing::a_worker_outlives_the_daemon,
+            losing::what_a_lost_claim_gave_goes_back,
+            losing::a_report_is_repeated_until_it_is_answered,
             losing::jobs_stop_before_the_lease_is_over,
             stopping::what_runs_may_end_and_what_waits_stays,
             stopping::what_does_not_end_in_time_is_given_back,

@@ -39,11 +39,21 @@ pub(crate) struct Program {
 impl Program {
     /// Starts it and waits until it is registered.
     pub(crate) fn start(language: Language, daemon: &Daemon, options: &Options) -> Self {
+        Self::start_at(&daemon.url(), language, daemon, options)
+    }
+
+    /// As [`Program::start`], for a worker that reaches the daemon at this URL.
+    pub(crate) fn start_at(
+        url: &str,
+        language: Language,
+        daemon: &Daemon,
+        options: &Options,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let log = fs::File::create(dir.path().join("log")).unwrap();
         let child = language
             .command()
-            .env("BELAY_URL", daemon.url())
+            .env("BELAY_URL", url)
             .env("BELAY_KEY", daemon.worker_key())
             .env("CONF_SLOTS", options.slots.to_string())
             .env("CONF_LEASE_S", options.lease_s.to_string())

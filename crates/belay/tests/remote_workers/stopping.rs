@@ -49,11 +49,8 @@ pub(crate) fn what_does_not_end_in_time_is_given_back(language: Language) {
     program.signal(Signal::TERM);
     let status = program.wait();
     assert!(status.success(), "{status}");
-    let job = daemon.job(id);
-    assert_eq!(
-        (&job["state"], &job["attempt"]),
-        (&json!("queued"), &json!(0))
-    );
+    let job = daemon.await_state(id, "queued");
+    assert_eq!(job["attempt"], 0);
     daemon.event(id, "released");
     assert_eq!(daemon.workers()[0]["state"], "dead");
     // Another one runs it.
