@@ -4,7 +4,11 @@
 //! the variables `BELAY_URL`, `BELAY_KEY`, `CONF_SLOTS`, `CONF_LEASE_S`, `CONF_DRAIN_S` and `CONF_EVENTS`. A further language is one more
 //! member of [`language::Language`] and one more line at the end of this file.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod cancelling;
 mod daemon;
