@@ -104,6 +104,18 @@ impl Floors {
         }
     }
 
+    /// Every line that somebody serves, by priority, for claims that cannot tell of a line whether it is empty.
+    #[must_use]
+    pub fn offer_all(&self, serves: impl Fn(&Line) -> bool) -> Vec<LineFloor> {
+        let mut places: Vec<&Place> = self
+            .places
+            .iter()
+            .filter(|place| serves(&place.line))
+            .collect();
+        places.sort_by_key(|place| (place.line.priority, place.served));
+        places.into_iter().map(line_floor).collect()
+    }
+
     /// All lines, with their floors.
     #[must_use]
     pub fn all(&self) -> Vec<LineFloor> {

@@ -1,10 +1,10 @@
 //! What is asked about remote workers and their jobs.
 
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, SmallInt, Text};
 
 use crate::error::Result;
-use crate::ops::{Line, remote};
+use crate::ops::{Line, LineFloor, remote};
 use crate::state::{JobState, sql};
 use crate::stmt::stmt;
 
@@ -142,7 +142,7 @@ pub fn lost(conn: &mut PgConnection, worker: i64, held: &[(i64, i32)]) -> Result
 /// # Errors
 /// Those of the database.
 pub fn lines(conn: &mut PgConnection) -> Result<Vec<Line>> {
-    let rows = stmt::<(Text, Text, diesel::sql_types::SmallInt)>(
+    let rows = stmt::<(Text, Text, SmallInt)>(
         "-- remote_lines
          select l.queue, l.kind, l.priority from belay.line l
          where (select k.executor from belay.kind k where k.name = l.kind) = $1 order by l.priority, l.queue, l.kind",
@@ -157,4 +157,24 @@ pub fn lines(conn: &mut PgConnection) -> Result<Vec<Line>> {
             kind,
         })
         .collect())
+}
+
+/// The ticket of the first queued job of each of these lines, at or right of its floor, in their order; `None` where there is
+/// none.
+///
+/// # Errors
+/// Those of the database.
+pub fn first_queued(conn: &mut PgConnection, lines: &[LineFloor]) -> Result<Vec<Option<i64>>> {
+    Ok(stmt::<Nullable<BigInt>>(
+        "-- first_queued
+         select (select j.ticket from belay.job j
+                 where j.queue = f.queue and j.kind = f.kind and j.priority = f.priority and j.ticket >= f.floor and j.state = 'queued'
+                 order by j.ticket limit 1)
+         from unnest($1, $2, $3, $4) with ordinality f (queue, kind, priority, floor, ord) order by f.ord",
+    )
+    .bind::<Array<Text>, _>(lines.iter().map(|l| &l.line.queue).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(lines.iter().map(|l| &l.line.kind).collect::<Vec<_>>())
+    .bind::<Array<SmallInt>, _>(lines.iter().map(|l| l.line.priority).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(lines.iter().map(|l| l.floor).collect::<Vec<_>>())
+    .load(conn)?)
 }
