@@ -30,6 +30,7 @@ mod outcome;
 mod output;
 mod promote;
 mod registry;
+pub mod remote;
 mod report;
 mod rescue;
 mod retention;
