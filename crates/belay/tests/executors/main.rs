@@ -39,3 +39,4 @@ contract!(http, crate::subjects::http::Http);
 contract!(sql, crate::subjects::sql::Sql);
 contract!(native, crate::subjects::native::Native<false>);
 contract!(native_async, crate::subjects::native::Native<true>);
+contract!(remote, crate::subjects::remote::Remote);

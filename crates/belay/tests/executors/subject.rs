@@ -94,15 +94,22 @@ impl Node {
 pub(crate) enum Deaf {
     /// It is ended after its grace period, with this rung on record.
     Ended(&'static str),
-    /// Nobody can end it: the job stays `cancelling` for as long as its process lives, and its standard error says so.
-    GoesOn,
+    /// Nobody can end it: the job stays `cancelling` for as long as its process lives.
+    GoesOn {
+        /// Whether its standard error says so.
+        says_so: bool,
+    },
 }
 
 /// What becomes of output.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Shown {
-    /// Its last bytes are kept, so many of each stream, and all are counted.
-    Tail(usize),
+    /// Its last bytes are kept, so many of each stream.
+    Tail {
+        limit: usize,
+        /// Whether all are counted.
+        counted: bool,
+    },
     /// Its first bytes are kept, so many; the rest is not read.
     Head(usize),
     /// None of it is kept.
@@ -116,6 +123,8 @@ pub(crate) trait Subject {
     /// The rung on record of work that stops when it is told.
     const STOPPED: &'static str;
     const DEAF: Deaf;
+    /// What the error of an attempt begins with that took longer than a second and was allowed one.
+    const TIMED_OUT: &'static str = "timed out after 1 s";
     const SHOWN: Shown;
 
     /// Prepares what belongs to the whole test.

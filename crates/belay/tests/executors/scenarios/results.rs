@@ -48,7 +48,7 @@ pub(crate) fn timeout<S: Subject>() {
     let job = world.until(id, JobState::Failed);
     assert_eq!(job.attempt, 2, "a timeout is retried");
     let error = job.last_error.unwrap();
-    assert!(error.starts_with("timed out after 1 s"), "{error}");
+    assert!(error.starts_with(S::TIMED_OUT), "{error}");
     let on_record = world.number(&format!(
         "select count(*) from belay.job_event where job = {id} and detail->>'cause' = 'timed_out'
            and detail->>'rung' = '{}'",

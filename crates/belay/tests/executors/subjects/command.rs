@@ -32,7 +32,10 @@ impl Subject for Command {
     const SUSPENDS: bool = true;
     const STOPPED: &'static str = "term";
     const DEAF: Deaf = Deaf::Ended("kill");
-    const SHOWN: Shown = Shown::Tail(64 * 1024);
+    const SHOWN: Shown = Shown::Tail {
+        limit: 64 * 1024,
+        counted: true,
+    };
 
     fn new(world: &World) -> Self {
         Self {

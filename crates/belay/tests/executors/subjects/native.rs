@@ -22,9 +22,12 @@ impl<const ASYNCHRONOUS: bool> Subject for Native<ASYNCHRONOUS> {
     const DEAF: Deaf = if ASYNCHRONOUS {
         Deaf::Ended("kill")
     } else {
-        Deaf::GoesOn
+        Deaf::GoesOn { says_so: true }
     };
-    const SHOWN: Shown = Shown::Tail(64 * 1024);
+    const SHOWN: Shown = Shown::Tail {
+        limit: 64 * 1024,
+        counted: true,
+    };
 
     fn new(_: &World) -> Self {
         Self
