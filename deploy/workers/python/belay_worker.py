@@ -476,9 +476,10 @@ class Session:
                 continue
             status, answer = self.post(self.report_line, "finish", {"results": batch})
             if "results" in answer:
-                tries, most = 0, 1000
-                self.settled(batch, answer["results"])
-                continue
+                if self.settled(batch, answer["results"]):
+                    tries, most = 0, 1000
+                    continue
+                batch = []
             with self.changed:
                 if status in (400, 413, 422) and len(batch) == 1:  # nobody can take it as it is
                     log.error("a report was refused: %s", answer)
@@ -489,16 +490,21 @@ class Session:
                 self.reports.extendleft(reversed(batch))
             self.pause(backoff(tries := tries + 1))
 
-    def settled(self, batch: list, answers: list):
+    def settled(self, batch: list, answers: list) -> bool:
+        """Whether all of them were decided, or wait for their job."""
         with self.changed:
             for result, answer in zip(batch, answers):
                 if not answer["accepted"] and answer.get("reason") == "suspended":
                     self.parked.append(result)
                     continue
+                if not answer["accepted"] and answer.get("reason") != "fenced_out":
+                    self.reports.append(result)  # busy: again
+                    continue
                 if not answer["accepted"]:
-                    log.warning("the report on job %s was refused: %s", result["id"], answer.get("reason"))
+                    log.warning("the report on job %s was refused: somebody else has the job", result["id"])
                 self.held.pop((result["id"], result["fence"]), None)
             self.changed.notify_all()
+            return all(a["accepted"] or a.get("reason") in ("fenced_out", "suspended") for a in answers)
 
     def watch(self):
         """Looks at the clock: tells jobs to stop whose time is over, and all of them when no beat has been answered for too long."""

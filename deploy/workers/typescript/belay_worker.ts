@@ -471,9 +471,11 @@ class Session {
       if (batch.length === 0) continue;
       const [status, answer] = await this.post("finish", { results: batch });
       if (answer.results) {
-        [tries, most] = [0, 1000];
-        this.settled(batch, answer.results);
-        continue;
+        if (this.settled(batch, answer.results)) {
+          [tries, most] = [0, 1000];
+          continue;
+        }
+        batch = [];
       }
       const unreadable = [400, 413, 422].includes(status);
       if (unreadable && batch.length === 1) {
@@ -488,17 +490,25 @@ class Session {
     }
   }
 
-  settled(batch: Json[], answers: Json[]) {
+  /** Whether all of them were decided, or wait for their job. */
+  settled(batch: Json[], answers: Json[]): boolean {
+    let decided = true;
     batch.forEach((result, n) => {
       const answer = answers[n]!;
       if (!answer.accepted && answer.reason === "suspended") {
         this.parked.push(result);
         return;
       }
-      if (!answer.accepted) this.worker.options.log(`the report on job ${result.id} was refused: ${answer.reason}`);
+      if (!answer.accepted && answer.reason !== "fenced_out") {
+        this.reports.push(result); // busy: again
+        decided = false;
+        return;
+      }
+      if (!answer.accepted) this.worker.options.log(`the report on job ${result.id} was refused: somebody else has the job`);
       this.held.delete(keyOf(result));
     });
     this.worker.changes.tell();
+    return decided;
   }
 
   /** Looks at the clock: tells jobs to stop whose time is over, and all of them when no beat has been answered for too long. */
