@@ -66,10 +66,12 @@ def clock() -> float:
 
 
 def text(value) -> str:
-    """Anything as text that JSON can carry: what is not Unicode becomes U+FFFD."""
+    """Anything as text that can be kept: what is not Unicode, and NUL, becomes U+FFFD. A request with such text is refused whole."""
     if isinstance(value, (bytes, bytearray)):
-        return value.decode("utf-8", "replace")
-    return str(value).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        found = value.decode("utf-8", "replace")
+    else:
+        found = str(value).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return found.replace("\0", "\ufffd")
 
 
 class Job:
@@ -110,7 +112,7 @@ class Job:
 
     def progress(self, done: int, total: int | None = None, message: str | None = None):
         with self._mutex:
-            self._progress = {"done": done, "total": total, "message": message and text(message)}
+            self._progress = {"done": int(done), "total": None if total is None else int(total), "message": message and text(message)}
             self._version += 1
 
     def log(self, line):
@@ -388,7 +390,7 @@ class Session:
         return {"outcome": "failed", "error": text(error), "timed_out": job.why == "timeout"}
 
     def beats(self):
-        due = clock()
+        due, bare = clock(), False
         while True:
             with self.changed:
                 self.changed.wait_for(lambda: self.over or self.beat_now, max(0, due - clock()))
@@ -399,8 +401,9 @@ class Session:
                 shown, size = [], 0
                 for job in self.held.values():
                     with job._mutex:
-                        entry = job._entry(job._shown if size < BODY else job._version)
-                        shown.append((job, job._version if size < BODY else job._shown))
+                        full = size < BODY and not bare
+                        entry = job._entry(job._shown if full else job._version)
+                        shown.append((job, job._version if full else job._shown))
                     size += len(json.dumps(entry))
                     body["jobs"].append(entry)
             sent = clock()
@@ -412,6 +415,7 @@ class Session:
                 self.obey(answer, sent, check)
             else:
                 due = clock() + min(1, self.beat_s)
+            bare = status in (400, 413, 422)  # what it showed cannot be taken, and the lease does not wait for that
 
     def obey(self, answer: dict, sent: float, checked: bool):
         with self.changed:
@@ -472,9 +476,10 @@ class Session:
                 continue
             status, answer = self.post(self.report_line, "finish", {"results": batch})
             if "results" in answer:
-                tries, most = 0, 1000
-                self.settled(batch, answer["results"])
-                continue
+                if self.settled(batch, answer["results"]):
+                    tries, most = 0, 1000
+                    continue
+                batch = []
             with self.changed:
                 if status in (400, 413, 422) and len(batch) == 1:  # nobody can take it as it is
                     log.error("a report was refused: %s", answer)
@@ -485,16 +490,21 @@ class Session:
                 self.reports.extendleft(reversed(batch))
             self.pause(backoff(tries := tries + 1))
 
-    def settled(self, batch: list, answers: list):
+    def settled(self, batch: list, answers: list) -> bool:
+        """Whether all of them were decided, or wait for their job."""
         with self.changed:
             for result, answer in zip(batch, answers):
                 if not answer["accepted"] and answer.get("reason") == "suspended":
                     self.parked.append(result)
                     continue
+                if not answer["accepted"] and answer.get("reason") != "fenced_out":
+                    self.reports.append(result)  # busy: again
+                    continue
                 if not answer["accepted"]:
-                    log.warning("the report on job %s was refused: %s", result["id"], answer.get("reason"))
+                    log.warning("the report on job %s was refused: somebody else has the job", result["id"])
                 self.held.pop((result["id"], result["fence"]), None)
             self.changed.notify_all()
+            return all(a["accepted"] or a.get("reason") in ("fenced_out", "suspended") for a in answers)
 
     def watch(self):
         """Looks at the clock: tells jobs to stop whose time is over, and all of them when no beat has been answered for too long."""

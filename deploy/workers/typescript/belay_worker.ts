@@ -61,8 +61,8 @@ type Json = Record<string, any>;
 /** Seconds that nobody sets back. */
 const clock = () => Number(hrtime.bigint() / 1000n) / 1e6;
 const backoff = (tries: number) => Math.min(5, 0.1 * 2 ** Math.min(tries, 10)) * (0.5 + Math.random() / 2);
-/** Anything as text that JSON can carry: what is not Unicode becomes U+FFFD. */
-const text = (value: string | Uint8Array) => Buffer.from(value as string).toString("utf8");
+/** Anything as text that can be kept: what is not Unicode, and NUL, becomes U+FFFD. A request with such text is refused whole. */
+const text = (value: string | Uint8Array) => Buffer.from(value as string).toString("utf8").replaceAll("\0", "\ufffd");
 const keyOf = (it: Json) => `${it.id}/${it.fence}`;
 
 /** Lets others wait for a change of what is told here. */
@@ -131,7 +131,7 @@ export class Job {
   }
 
   progress(done: number, total?: number, message?: string) {
-    this.inner.progress = { done, total: total ?? null, message: message === undefined ? null : text(message) };
+    this.inner.progress = { done: Math.trunc(done), total: total === undefined ? null : Math.trunc(total), message: message === undefined ? null : text(message) };
     this.inner.version += 1;
   }
 
@@ -388,7 +388,7 @@ class Session {
   }
 
   async beats(): Promise<void> {
-    for (let due = clock(); ; ) {
+    for (let due = clock(), bare = false; ; ) {
       await this.worker.changes.until(() => this.over || this.beatNow, due - clock());
       if (this.over) return;
       this.beatNow = false;
@@ -398,7 +398,7 @@ class Session {
       const jobs = [...this.held.values()].map((job) => {
         const { version, progress, out } = job.inner;
         const entry: Json = { id: job.id, fence: job.fence };
-        if (version > job.inner.shown && size < BODY) {
+        if (version > job.inner.shown && size < BODY && !bare) {
           if (progress) entry.progress = progress;
           if (Object.keys(out).length > 0) entry.output = { ...out };
           shown.push([job, version]);
@@ -409,6 +409,7 @@ class Session {
       const sent = clock();
       const [status, answer] = await this.post("beat", { jobs, draining: this.worker.stopping, check }, Math.max(1, this.leaseS / 3));
       due = status === 200 ? sent + this.beatS : clock() + Math.min(1, this.beatS);
+      bare = [400, 413, 422].includes(status); // what it showed cannot be taken, and the lease does not wait for that
       if (status !== 200) continue;
       for (const [job, version] of shown) job.inner.shown = version;
       this.obey(answer, sent, check);
@@ -470,9 +471,11 @@ class Session {
       if (batch.length === 0) continue;
       const [status, answer] = await this.post("finish", { results: batch });
       if (answer.results) {
-        [tries, most] = [0, 1000];
-        this.settled(batch, answer.results);
-        continue;
+        if (this.settled(batch, answer.results)) {
+          [tries, most] = [0, 1000];
+          continue;
+        }
+        batch = [];
       }
       const unreadable = [400, 413, 422].includes(status);
       if (unreadable && batch.length === 1) {
@@ -487,17 +490,25 @@ class Session {
     }
   }
 
-  settled(batch: Json[], answers: Json[]) {
+  /** Whether all of them were decided, or wait for their job. */
+  settled(batch: Json[], answers: Json[]): boolean {
+    let decided = true;
     batch.forEach((result, n) => {
       const answer = answers[n]!;
       if (!answer.accepted && answer.reason === "suspended") {
         this.parked.push(result);
         return;
       }
-      if (!answer.accepted) this.worker.options.log(`the report on job ${result.id} was refused: ${answer.reason}`);
+      if (!answer.accepted && answer.reason !== "fenced_out") {
+        this.reports.push(result); // busy: again
+        decided = false;
+        return;
+      }
+      if (!answer.accepted) this.worker.options.log(`the report on job ${result.id} was refused: somebody else has the job`);
       this.held.delete(keyOf(result));
     });
     this.worker.changes.tell();
+    return decided;
   }
 
   /** Looks at the clock: tells jobs to stop whose time is over, and all of them when no beat has been answered for too long. */

@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use belay_testkit::{TestDb, eventually};
+use diesel::connection::SimpleConnection;
+use diesel::pg::PgConnection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -122,6 +124,16 @@ impl Daemon {
         let mut job = members;
         job["kind"] = kind.into();
         self.post("/jobs", &job)["id"].as_i64().unwrap()
+    }
+
+    /// Locks the row of a job, as a transaction of somebody else may, until the connection is dropped.
+    pub(crate) fn lock(&self, id: i64) -> PgConnection {
+        let mut conn = self.db.conn();
+        conn.batch_execute(&format!(
+            "begin; select from belay.job where id = {id} for update"
+        ))
+        .unwrap();
+        conn
     }
 
     pub(crate) fn job(&self, id: i64) -> Value {

@@ -36,6 +36,7 @@ macro_rules! conformance {
             ending::an_attempt_over_its_time_has_timed_out,
             ending::a_snoozed_job_comes_back_with_its_attempt,
             ending::output_is_bounded_and_always_text,
+            ending::a_report_that_meets_a_lock_is_repeated,
             ending::many_jobs_through_few_slots_end_once_each,
             cancelling::before_its_start_it_never_starts,
             cancelling::a_running_job_is_told_at_once,
