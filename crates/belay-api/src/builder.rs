@@ -15,6 +15,7 @@ use crate::health::Health;
 use crate::http::{Limiter, RateLimit, mount, unknown_route};
 use crate::native::{FACE, v1};
 use crate::state::Inner;
+use crate::worker_protocol::{self, Hub};
 use crate::{docs, openapi, probes};
 
 /// How old the figures in `/metrics` that come from the database may be, unless said otherwise.
@@ -98,6 +99,9 @@ impl AdminApi {
         for resource in v1::resources() {
             native = native.service(mount(api, &FACE, "", v1::BASE, resource));
         }
+        for (face, resource) in worker_protocol::resources() {
+            native = native.service(mount(api, face, "", v1::BASE, resource));
+        }
         config.service(native.default_service(unknown_route(api, &FACE)));
         dialects::configure(api, config);
         for (page, resource) in probes::resources().into_iter().chain(docs::resources()) {
@@ -112,10 +116,12 @@ impl AdminApi {
         unknown_route(&self.inner, &FACE)
     }
 
-    /// Answers at once whoever waits for the end of a job (`Prefer: wait=N`), now and from now on. Call it when the server is
+    /// Answers at once whoever waits for the end of a job (`Prefer: wait=N`) or for work, and ends the event streams of remote workers,
+    /// now and from now on. Call it when the server is
     /// about to stop: a graceful stop would otherwise wait for them.
     pub fn stop_waiting(&self) {
         self.inner.stopping.send_replace(true);
+        self.inner.remote.end();
     }
 
     /// The OpenAPI document of this instance, as JSON.
@@ -245,7 +251,7 @@ impl AdminApiBuilder {
             permits: Arc::new(Semaphore::new(self.calls.min(Semaphore::MAX_PERMITS))),
             patience: self.db.config().pool_wait,
             sampler: Sampler::new(self.db.clone(), self.metrics_max_age),
-            metrics,
+            metrics: metrics.clone(),
             health: self.health,
             prefix: self.prefix,
             metrics_key_required: self.metrics_key_required,
@@ -255,6 +261,7 @@ impl AdminApiBuilder {
             vault_looks: Limiter::spaced(self.dialects.vault_status_interval),
             dialects: self.dialects,
             stopping: watch::Sender::new(false),
+            remote: Hub::new(self.db.clone(), metrics.clone()),
             db: self.db,
         };
         Ok(AdminApi {

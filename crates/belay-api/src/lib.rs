@@ -13,6 +13,7 @@ mod probes;
 mod service;
 mod state;
 mod time;
+mod worker_protocol;
 
 pub use auth::scope::{Scope, UnknownScope};
 pub use builder::{AdminApi, AdminApiBuilder, BuildError, Page};

@@ -6,6 +6,7 @@ use utoipa::openapi::Server;
 use crate::dialects;
 use crate::native::v1::Native;
 use crate::probes::Probes;
+use crate::worker_protocol::WorkerProtocol;
 
 /// Where it is served.
 pub(crate) const PATH: &str = "/openapi.json";
@@ -23,6 +24,7 @@ struct Document;
 pub(crate) fn document(prefix: &str) -> utoipa::openapi::OpenApi {
     let mut document = Document::openapi();
     document.merge(Native::openapi());
+    document.merge(WorkerProtocol::openapi());
     document.merge(Probes::openapi());
     for dialect in dialects::documents() {
         document.merge(dialect);
@@ -39,12 +41,17 @@ mod tests {
 
     use super::*;
     use crate::native::v1;
-    use crate::{docs, probes};
+    use crate::{docs, probes, worker_protocol};
 
     #[test]
     fn every_served_route_is_documented_and_nothing_else_is() {
         let native = v1::resources()
             .into_iter()
+            .chain(
+                worker_protocol::resources()
+                    .into_iter()
+                    .map(|(_, resource)| resource),
+            )
             .map(|resource| (format!("{}{}", v1::BASE, resource.path), resource));
         let beside = probes::resources()
             .into_iter()

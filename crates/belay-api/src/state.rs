@@ -11,6 +11,7 @@ use crate::auth::{KeyCache, TenantCache};
 use crate::dialects::DialectSettings;
 use crate::health::Health;
 use crate::http::Limiter;
+use crate::worker_protocol::Hub;
 
 /// One instance of the API: built once, shared by all workers of all servers it is mounted in.
 pub(crate) struct Inner {
@@ -33,6 +34,8 @@ pub(crate) struct Inner {
     pub(crate) vault_looks: Limiter<(i32, i64)>,
     /// Becomes true when nobody shall wait for the end of a job any more.
     pub(crate) stopping: watch::Sender<bool>,
+    /// What remote workers share.
+    pub(crate) remote: Hub,
     /// The OpenAPI document as it is served.
     pub(crate) openapi: String,
 }

@@ -3,6 +3,7 @@
 pub mod backoff;
 pub mod db;
 pub mod error;
+pub mod floors;
 pub mod id;
 pub mod json;
 pub mod migrate;

@@ -346,6 +346,17 @@ pub mod belay {
         use diesel::sql_types::*;
         use crate::state::sql::*;
 
+        /// One row: the key of the tokens of belay.sql_settle. Only the owner reads it.
+        belay.sql_secret (id) {
+            id -> Bool,
+            secret -> Bytea,
+        }
+    }
+
+    diesel::table! {
+        use diesel::sql_types::*;
+        use crate::state::sql::*;
+
         /// Owners of jobs. Number 1 is the tenant `default`.
         belay.tenant (id) {
             id -> Int4,
@@ -390,6 +401,14 @@ pub mod belay {
             beat_at -> Timestamptz,
             stopping -> Bool,
             dead_at -> Nullable<Timestamptz>,
+            /// Name of the API key that a remote worker belongs to; null for the workers of daemons.
+            key -> Nullable<Text>,
+            /// Tenants whose jobs a remote worker gets; null for all.
+            tenants -> Nullable<Array<Nullable<Int4>>>,
+            /// Set by an operator who wants the worker to claim nothing more. It is told with every beat.
+            drain -> Bool,
+            /// How often a remote worker asked for a check of what it holds. A claim carries the number it began with, so that one whose client has left takes nothing after that.
+            checks -> Int4,
         }
     }
 
@@ -417,6 +436,7 @@ pub mod belay {
         record,
         session,
         sleeper,
+        sql_secret,
         tenant,
         upload,
         worker,

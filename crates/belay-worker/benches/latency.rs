@@ -1,5 +1,6 @@
 //! How soon things happen on an idle worker: from the commit of a job to the start of its handler, from the call of a cancel
-//! to the moment the handler is told (with and without notifications), and how long a cancel of 500 jobs takes.
+//! to the moment the handler is told (with and without notifications; an executor, a thread of a synchronous closure, an asynchronous
+//! closure), and how long a cancel of 500 jobs takes.
 //!
 //! `cargo bench -p belay-worker --bench latency`.
 
@@ -16,6 +17,7 @@ use belay_core::{Db, Result};
 use belay_metrics::Metrics;
 use belay_testkit::bench::{percentile, worker};
 use belay_testkit::{Profile, TestCluster};
+use belay_worker::executors::native::{JobError, Native};
 use belay_worker::executors::{Attempt, Control, Executor, Finish, Rung, Running};
 use belay_worker::{KindConfig, Worker, WorkerConfig};
 
@@ -78,8 +80,30 @@ fn start(url: &str, listen: bool) -> Bench {
             told: told_in.clone(),
         }),
     };
+    let (began_sync, told_sync) = (began_in.clone(), told_in.clone());
+    let in_a_thread = Native::sync("thread", move |job| {
+        let _ = began_sync.send((job.id(), Instant::now()));
+        while !job.wait_cancelled(Duration::from_secs(60)) {}
+        let _ = told_sync.send((job.id(), Instant::now()));
+        Err(JobError::stopped())
+    });
+    let (began_async, told_async) = (began_in.clone(), told_in.clone());
+    let in_a_task = Native::asynchronous("task", move |job| {
+        let (began, told) = (began_async.clone(), told_async.clone());
+        async move {
+            let _ = began.send((job.id(), Instant::now()));
+            job.cancelled().await;
+            let _ = told.send((job.id(), Instant::now()));
+            Err(JobError::stopped())
+        }
+    });
     let config = WorkerConfig {
-        kinds: vec![kind("quick", false), kind("hold", true)],
+        kinds: vec![
+            kind("quick", false),
+            kind("hold", true),
+            in_a_thread.into(),
+            in_a_task.into(),
+        ],
         listen,
         ..WorkerConfig::new("bench")
     };
@@ -102,12 +126,20 @@ fn main() -> Result<()> {
     let url = cluster.migrated("latency");
     let bench = start(&url, true);
     pickup(&bench)?;
-    cancel_running(&bench, "cancel of a running job, told", 400)?;
+    for (kind, who) in [
+        ("hold", "told"),
+        ("thread", "a synchronous closure told"),
+        ("task", "an asynchronous closure told"),
+    ] {
+        let what = format!("cancel of a running job, {who}");
+        cancel_running(&bench, kind, &what, 400)?;
+    }
     bench.worker.stop_now();
     bench.worker.join();
     let deaf = start(&cluster.migrated("deaf"), false);
     cancel_running(
         &deaf,
+        "hold",
         "cancel of a running job, told, without notifications (one heartbeat is 1 s)",
         30,
     )?;
@@ -164,12 +196,12 @@ fn pickup(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-fn cancel_running(bench: &Bench, what: &str, rounds: usize) -> Result<()> {
+fn cancel_running(bench: &Bench, kind: &str, what: &str, rounds: usize) -> Result<()> {
     let mut waits = Vec::new();
     for _ in 0..rounds {
         let id = bench
             .db
-            .read(|conn| ops::enqueue(conn, 1, &NewJob::new("hold"), None, false, &actor()))?
+            .read(|conn| ops::enqueue(conn, 1, &NewJob::new(kind), None, false, &actor()))?
             .id;
         while bench
             .began

@@ -10,7 +10,6 @@ mod dispatcher;
 mod duties;
 mod error;
 pub mod executors;
-mod floors;
 mod heartbeat;
 mod lease;
 mod link;

@@ -13,13 +13,13 @@ use crate::bell::{Bell, CHANGE};
 use crate::config::WorkerConfig;
 use crate::duties::DutyStatus;
 use crate::executors::{Control, StopCause};
-use crate::floors::Floors;
 use crate::lease::Registration;
 pub(crate) use crate::phase::Phase;
 use crate::phase::Stage;
 use crate::report::{Queue, Saving};
 use crate::source::{Ahead, Kind, Source, Weight};
 use crate::threads::Crew;
+use belay_core::floors::Floors;
 
 /// The bells of the threads that wait for more than one thing.
 #[derive(Debug, Default)]

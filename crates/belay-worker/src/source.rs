@@ -3,22 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+pub(crate) use belay_core::floors::Weight;
 use belay_metrics::Lane;
 use tokio::sync::Semaphore;
 
 use crate::Backoff;
 use crate::executors::{Executor, Prefetch};
-
-/// How jobs are claimed, and what their claim takes up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Weight {
-    /// In large batches, within a window that all light kinds share.
-    Light,
-    /// One per free slot: the claim is the start.
-    Heavy,
-    /// Ahead of their start, within a window of their kind: which.
-    Ahead(usize),
-}
 
 /// How jobs of one kind are run.
 #[derive(Debug)]

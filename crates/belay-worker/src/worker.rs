@@ -56,10 +56,13 @@ impl Worker {
     pub fn start(db: Db, config: WorkerConfig, metrics: Metrics) -> Result<Self, WorkerError> {
         config.check()?;
         for kind in &config.kinds {
-            let name = &kind.spec.name;
-            kind.executor.prepare().map_err(|message| {
-                WorkerError::invalid("kinds", format!("the kind {name:?}: {message}"))
-            })?;
+            let executor = &kind.executor;
+            executor
+                .prepare()
+                .and_then(|()| executor.attach(&db))
+                .map_err(|why| {
+                    WorkerError::invalid("kinds", format!("the kind {:?}: {why}", kind.spec.name))
+                })?;
         }
         let registration = register(&db, &config)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()

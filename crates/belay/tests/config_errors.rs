@@ -34,6 +34,11 @@ const KIND: &str = "[kinds.mail]\nexecutor = \"command\"\nargv = [\"/bin/mail\"]
 #[test]
 fn errors_of_the_file() {
     let kind = |more: &str| format!("{KIND}{more}\n");
+    let sql = |url: &str, statement: &str| {
+        format!(
+            "[kinds.mail]\nexecutor = \"sql\"\ndatabase_url = {url}\nstatement = \"{statement}\"\n"
+        )
+    };
     for (text, expected) in [
         (
             "[worker]\nslot = 4\n".to_owned(),
@@ -127,7 +132,35 @@ fn errors_of_the_file() {
         ),
         (
             "[kinds.mail]\nexecutor = \"shell\"\nargv = [\"x\"]\n".to_owned(),
-            "belay.toml, line 2: kinds.mail.executor: unknown variant `shell`, expected `command`",
+            "belay.toml, line 2: kinds.mail.executor: unknown variant `shell`, expected `command` or `sql`",
+        ),
+        (
+            sql("\"dbname=x\"", "drop table t"),
+            "belay.toml, line 4: kinds.mail.statement: `statement` begins with \"drop\"; it must begin with one of",
+        ),
+        (
+            sql("\"dbname=x\"", "select 1; select 2"),
+            "belay.toml, line 4: kinds.mail.statement: `statement` has a second statement",
+        ),
+        (
+            sql("\"dbname=x\"", "select $1"),
+            "kinds.mail: `params` has 0 entries, but the statement uses the parameters up to $1",
+        ),
+        (
+            sql("\"hunter2\"", "select 1"),
+            "belay.toml, line 3: kinds.mail.database_url: `database_url` is not a connection string",
+        ),
+        (
+            sql("{ env = \"BELAY_NO_SUCH_VARIABLE\" }", "select 1"),
+            "belay.toml, line 3: kinds.mail.database_url: the variable BELAY_NO_SUCH_VARIABLE is not set",
+        ),
+        (
+            sql("{ file = \"/no/such/file\" }", "select 1"),
+            "belay.toml, line 3: kinds.mail.database_url: cannot read /no/such/file: ",
+        ),
+        (
+            sql("{ secret = \"hunter2\" }", "select 1"),
+            "belay.toml, line 3: kinds.mail.database_url: expected a connection string in quotes, or {",
         ),
         (
             "[kinds.hook]\nexecutor = \"http\"\n".to_owned(),

@@ -55,7 +55,7 @@ fn defaults() -> Config {
 }
 
 /// The kinds of the sample, with what they cannot do without.
-const KINDS: [(&str, &str); 2] = [
+const KINDS: [(&str, &str); 3] = [
     (
         "kinds.report",
         "executor = \"command\"\nargv = [\"/usr/local/bin/make-report\", \"--verbose\"]\n",
@@ -63,6 +63,10 @@ const KINDS: [(&str, &str); 2] = [
     (
         "kinds.webhook",
         "executor = \"http\"\nurl = \"https://hooks.example/jobs/{uid}?to={payload.to}\"\n",
+    ),
+    (
+        "kinds.rollup",
+        "executor = \"sql\"\ndatabase_url = \"postgres://rollup:secret@db.example/app\"\nstatement = \"insert into totals select $1::bigint, sum(amount) from orders where customer = $1::bigint and day = $2::date\"\nparams = [\"/customer/id\", \"day\"]\n",
     ),
 ];
 
@@ -120,6 +124,7 @@ fn no_setting_is_missing() {
         "ingest.objects.contacts",
         "kinds.report",
         "kinds.webhook",
+        "kinds.rollup",
     ] {
         let header = if section.is_empty() {
             String::new()

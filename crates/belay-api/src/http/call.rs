@@ -9,6 +9,7 @@ use actix_web::{HttpRequest, web};
 use belay_core::id::JobRef;
 use belay_core::ops::Via;
 use belay_core::{Db, Error, JobState};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Face, Fault, Form, Members, Need, Query, RequestId, body, form};
@@ -75,6 +76,27 @@ impl Request {
     }
 }
 
+/// A credential that was good when a request began.
+pub(crate) struct Allowed {
+    api: Arc<Inner>,
+    token: String,
+    via: Via,
+}
+
+impl Allowed {
+    /// Refuses a key that was revoked or has expired since. What is remembered of keys is some seconds old.
+    pub(crate) async fn check(&self) -> Result<(), Fault> {
+        auth::authenticate(&self.api, &self.token, self.via)
+            .await
+            .map(drop)
+    }
+
+    /// Becomes true when nobody shall wait any more.
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.api.stopping.subscribe()
+    }
+}
+
 /// A request whose API key was found and has the scope of the verb.
 pub(crate) struct Call {
     pub(crate) request: Request,
@@ -97,6 +119,15 @@ impl Call {
             .part("id")
             .parse()
             .map_err(|e: belay_core::id::NotAnId| Fault::malformed(e.to_string()).field("id"))
+    }
+
+    /// What tells whether this request would still be allowed, for what goes on for long.
+    pub(crate) fn allowed(&self) -> Result<Allowed, Fault> {
+        Ok(Allowed {
+            api: Arc::clone(&self.request.api),
+            token: (self.request.face.credential)(self.request.headers())?,
+            via: self.request.via,
+        })
     }
 
     /// Who asks, on that tenant, which was found to be one that the key may touch.

@@ -19,7 +19,7 @@ mod routing;
 pub(crate) use accept::{accepts_json, accepts_plain_json, preferred};
 pub(crate) use answer::{Answer, json, no_content};
 pub(crate) use body::{MEBIBYTE, Need, check_coding, media_type};
-pub(crate) use call::{Call, Request};
+pub(crate) use call::{Allowed, Call, Request};
 pub(crate) use cursor::Cursor;
 pub(crate) use fault::{Fault, Kind};
 pub(crate) use form::{Form, basic};

@@ -11,6 +11,7 @@ pub(crate) mod ingest;
 pub(crate) mod keys;
 pub(crate) mod manage;
 pub(crate) mod read;
+pub(crate) mod remote;
 pub(crate) mod session;
 
 pub(crate) use caller::Caller;

@@ -27,3 +27,4 @@ mod probes;
 mod prospecting;
 mod tenants;
 mod vault;
+mod worker_protocol;

@@ -100,6 +100,15 @@ pub struct WorkerRow {
     /// When it was found dead, or ended.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub dead_at: Option<DateTime<Utc>>,
+    /// Name of the API key it belongs to, when it works over HTTP.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub key: Option<String>,
+    /// Tenants whose jobs it gets; `None` for all.
+    #[diesel(sql_type = Nullable<Array<Integer>>)]
+    pub tenants: Option<Vec<i32>>,
+    /// Whether an operator wants it to claim nothing more.
+    #[diesel(sql_type = Bool)]
+    pub drain: bool,
 }
 
 /// What the names of external workers begin with: programs that start and report on single jobs, without heartbeats.

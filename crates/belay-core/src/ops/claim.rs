@@ -61,7 +61,26 @@ pub struct Claimed {
     pub payload: String,
 }
 
-type Row = (
+/// Columns of a claimed job, as the database has them.
+pub(super) type Columns = (
+    BigInt,
+    Integer,
+    Text,
+    Text,
+    SmallInt,
+    BigInt,
+    SmallInt,
+    SmallInt,
+    Integer,
+    Timestamptz,
+    Double,
+    Nullable<Integer>,
+    Nullable<Double>,
+    Text,
+);
+
+/// The same, as they are read.
+pub(super) type Row = (
     i64,
     i32,
     String,
@@ -110,31 +129,21 @@ pub fn claim(
     if lines.is_empty() || batch < 1 {
         return Ok(Vec::new());
     }
-    let mut rows = stmt::<(
-        BigInt,
-        Integer,
-        Text,
-        Text,
-        SmallInt,
-        BigInt,
-        SmallInt,
-        SmallInt,
-        Integer,
-        Timestamptz,
-        Double,
-        Nullable<Integer>,
-        Nullable<Double>,
-        Text,
-    )>(CLAIM_SQL)
-    .bind::<BigInt, _>(worker)
-    .bind::<Array<Text>, _>(lines.iter().map(|l| &l.line.queue).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(lines.iter().map(|l| &l.line.kind).collect::<Vec<_>>())
-    .bind::<Array<SmallInt>, _>(lines.iter().map(|l| l.line.priority).collect::<Vec<_>>())
-    .bind::<Array<BigInt>, _>(lines.iter().map(|l| l.floor).collect::<Vec<_>>())
-    .bind::<BigInt, _>(i64::from(batch))
-    .load::<Row>(conn)?;
+    let rows = stmt::<Columns>(CLAIM_SQL)
+        .bind::<BigInt, _>(worker)
+        .bind::<Array<Text>, _>(lines.iter().map(|l| &l.line.queue).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(lines.iter().map(|l| &l.line.kind).collect::<Vec<_>>())
+        .bind::<Array<SmallInt>, _>(lines.iter().map(|l| l.line.priority).collect::<Vec<_>>())
+        .bind::<Array<BigInt>, _>(lines.iter().map(|l| l.floor).collect::<Vec<_>>())
+        .bind::<BigInt, _>(i64::from(batch))
+        .load::<Row>(conn)?;
+    Ok(in_order(rows))
+}
+
+/// What was claimed, in the order of priorities and tickets.
+pub(super) fn in_order(mut rows: Vec<Row>) -> Vec<Claimed> {
     rows.sort_unstable_by_key(|row| (row.4, row.5));
-    Ok(rows.into_iter().map(claimed).collect())
+    rows.into_iter().map(claimed).collect()
 }
 
 fn claimed(

@@ -53,12 +53,48 @@ impl KindSpec {
     }
 }
 
+/// Writes kinds; `$conflict` says what becomes of those that are known.
+macro_rules! kinds_into {
+    ($name:literal, $conflict:literal) => {
+        concat!(
+            "-- ", $name, "
+         insert into belay.kind as k (name, executor, queue, priority, max_attempts, timeout_s, can_suspend, grace_ms, backoff, job_timeout_s)
+         select name, executor, queue, priority, max_attempts, timeout_s, can_suspend, grace_ms, backoff::jsonb, job_timeout_s
+         from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+           x (name, executor, queue, priority, max_attempts, timeout_s, can_suspend, grace_ms, backoff, job_timeout_s)
+         order by 1
+         on conflict (name) do ", $conflict
+        )
+    };
+}
+
 /// Registers kinds, or renews what is known of them. Written in name order, so that nodes that start at once do not
 /// deadlock. Waits for no enqueue.
 ///
 /// # Errors
 /// [`crate::Error::Invalid`] for a value out of range.
 pub fn register_kinds(conn: &mut PgConnection, kinds: &[KindSpec]) -> Result<()> {
+    write(
+        conn,
+        kinds,
+        kinds_into!(
+            "register_kinds",
+            "update set executor = excluded.executor, queue = excluded.queue, priority = excluded.priority,
+           max_attempts = excluded.max_attempts, timeout_s = excluded.timeout_s, can_suspend = excluded.can_suspend, grace_ms = excluded.grace_ms,
+           backoff = excluded.backoff, job_timeout_s = excluded.job_timeout_s, seen_at = now()"
+        ),
+    )
+}
+
+/// Registers kinds that are new and leaves those that are known as they are. In name order.
+///
+/// # Errors
+/// [`crate::Error::Invalid`] for a value out of range.
+pub(super) fn add_kinds(conn: &mut PgConnection, kinds: &[KindSpec]) -> Result<()> {
+    write(conn, kinds, kinds_into!("add_kinds", "nothing"))
+}
+
+fn write(conn: &mut PgConnection, kinds: &[KindSpec], sql: &'static str) -> Result<()> {
     for kind in kinds {
         for (field, text) in [
             ("kind", &kind.name),
@@ -78,28 +114,30 @@ pub fn register_kinds(conn: &mut PgConnection, kinds: &[KindSpec]) -> Result<()>
         .map(|kind| serde_json::to_string(&kind.backoff))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| Error::invalid("backoff", error.to_string()))?;
-    stmt::<()>(
-        "-- register_kinds
-         insert into belay.kind as k (name, executor, queue, priority, max_attempts, timeout_s, can_suspend, grace_ms, backoff, job_timeout_s)
-         select name, executor, queue, priority, max_attempts, timeout_s, can_suspend, grace_ms, backoff::jsonb, job_timeout_s
-         from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-           x (name, executor, queue, priority, max_attempts, timeout_s, can_suspend, grace_ms, backoff, job_timeout_s)
-         order by 1
-         on conflict (name) do update set executor = excluded.executor, queue = excluded.queue, priority = excluded.priority,
-           max_attempts = excluded.max_attempts, timeout_s = excluded.timeout_s, can_suspend = excluded.can_suspend, grace_ms = excluded.grace_ms,
-           backoff = excluded.backoff, job_timeout_s = excluded.job_timeout_s, seen_at = now()",
-    )
-    .bind::<Array<Text>, _>(kinds.iter().map(|k| k.name.as_str()).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(kinds.iter().map(|k| k.executor.as_str()).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(kinds.iter().map(|k| k.queue.as_str()).collect::<Vec<_>>())
-    .bind::<Array<SmallInt>, _>(kinds.iter().map(|k| k.priority).collect::<Vec<_>>())
-    .bind::<Array<SmallInt>, _>(kinds.iter().map(|k| k.max_attempts).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Integer>>, _>(kinds.iter().map(|k| k.timeout_s).collect::<Vec<_>>())
-    .bind::<Array<Bool>, _>(kinds.iter().map(|k| k.can_suspend).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Integer>>, _>(kinds.iter().map(|k| k.grace.map(millis)).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(backoffs)
-    .bind::<Array<Nullable<Integer>>, _>(kinds.iter().map(|k| k.job_timeout_s).collect::<Vec<_>>())
-    .execute(conn)?;
+    stmt::<()>(sql)
+        .bind::<Array<Text>, _>(kinds.iter().map(|k| k.name.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(
+            kinds
+                .iter()
+                .map(|k| k.executor.as_str())
+                .collect::<Vec<_>>(),
+        )
+        .bind::<Array<Text>, _>(kinds.iter().map(|k| k.queue.as_str()).collect::<Vec<_>>())
+        .bind::<Array<SmallInt>, _>(kinds.iter().map(|k| k.priority).collect::<Vec<_>>())
+        .bind::<Array<SmallInt>, _>(kinds.iter().map(|k| k.max_attempts).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Integer>>, _>(kinds.iter().map(|k| k.timeout_s).collect::<Vec<_>>())
+        .bind::<Array<Bool>, _>(kinds.iter().map(|k| k.can_suspend).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Integer>>, _>(
+            kinds
+                .iter()
+                .map(|k| k.grace.map(millis))
+                .collect::<Vec<_>>(),
+        )
+        .bind::<Array<Text>, _>(backoffs)
+        .bind::<Array<Nullable<Integer>>, _>(
+            kinds.iter().map(|k| k.job_timeout_s).collect::<Vec<_>>(),
+        )
+        .execute(conn)?;
     Ok(())
 }
 

@@ -10,6 +10,7 @@ mod marks;
 mod output;
 mod overview;
 mod partition;
+pub mod remote;
 mod session;
 mod stops;
 mod timeline;

@@ -83,7 +83,7 @@ pub fn is_kind(conn: &mut PgConnection, name: &str) -> Result<bool> {
 pub fn workers(conn: &mut PgConnection) -> Result<Vec<WorkerRow>> {
     Ok(diesel::sql_query(
         "-- workers
-         select id, name, host, pid, version, queues, kinds, slots, running, lease_ms, started_at, beat_at, stopping, dead_at
+         select id, name, host, pid, version, queues, kinds, slots, running, lease_ms, started_at, beat_at, stopping, dead_at, key, tenants, drain
          from belay.worker order by id",
     )
     .load(conn)?)

@@ -8,11 +8,11 @@ use belay_core::ops::{self, Claimed, LineFloor};
 use belay_core::{Error, Result};
 
 use super::Dispatcher;
-use crate::floors::Offer;
 use crate::lease::Registration;
 use crate::pace::Yield;
 use crate::report;
 use crate::source::Weight;
+use belay_core::floors::Offer;
 
 /// How often the last ticket is read at most, to move the floors of empty lines.
 const TICKET: Duration = Duration::from_millis(100);

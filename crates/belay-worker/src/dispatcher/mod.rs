@@ -18,12 +18,12 @@ use belay_core::{Error, Result};
 
 use crate::attempt;
 use crate::bell::{CHANGE, HINT, ROOM, SWEPT};
-use crate::floors::Floors;
 use crate::lease::Registration;
 use crate::link::Link;
 use crate::pace::{Hearing, Load, Pace, Yield};
 use crate::shared::{Phase, Shared};
 use crate::source::{Source, Weight};
+use belay_core::floors::Floors;
 use claim::Claim;
 use orphans::Doubt;
 

@@ -10,8 +10,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use belay_core::JobState;
 use belay_core::ops::Claimed;
+use belay_core::{Db, JobState};
 use tokio::sync::watch;
 
 pub mod builtin;
@@ -20,6 +20,7 @@ pub mod command;
 pub mod http;
 pub mod ingest;
 pub mod native;
+pub mod sql;
 
 /// What the worker wants of a running attempt. Only ever moves down this list, except that
 /// `Suspend` and `Run` alternate.
@@ -184,6 +185,16 @@ pub type Running = Pin<Box<dyn Future<Output = Finish> + Send>>;
 
 /// A way of running jobs.
 pub trait Executor: Send + Sync + std::fmt::Debug {
+    /// Called by the worker before it starts, with the database of the jobs. May look at whatever the executor needs, for a few seconds;
+    /// what may be there later is no error.
+    ///
+    /// # Errors
+    /// Why the kind can never work as it is configured, as a sentence; the worker does not start then.
+    fn attach(&self, db: &Db) -> Result<(), String> {
+        let _ = db;
+        Ok(())
+    }
+
     /// Starts one attempt. The future must end, and must leave nothing running when it does.
     fn run(&self, attempt: Attempt) -> Running;
 

@@ -142,7 +142,11 @@ async fn a_folder_that_the_user_may_not_enter_is_refused() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    // Made with mode 0700, for root alone.
+    std::fs::set_permissions(
+        folder.path(),
+        std::os::unix::fs::PermissionsExt::from_mode(0o700),
+    )
+    .unwrap();
     let (finish, _) = job("pwd", |s| {
         s.user = Some("daemon".into());
         s.cwd = Some(folder.path().to_owned());

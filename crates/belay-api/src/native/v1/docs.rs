@@ -50,7 +50,7 @@ const KEY: &str = "api_key";
 pub(crate) struct Native;
 
 /// What holds for all verbs, written once.
-struct ForAll;
+pub(crate) struct ForAll;
 
 impl Modify for ForAll {
     fn modify(&self, api: &mut utoipa::openapi::OpenApi) {

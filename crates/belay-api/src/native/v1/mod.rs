@@ -10,7 +10,7 @@ mod tenants;
 pub(crate) mod wire;
 mod workers;
 
-pub(crate) use docs::Native;
+pub(crate) use docs::{ForAll, Native};
 
 mod docs;
 

@@ -5,6 +5,7 @@
 mod backoff;
 mod command;
 mod http;
+mod sql;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -69,6 +70,8 @@ pub enum Executor {
     Command,
     /// A request to somebody else for each attempt.
     Http,
+    /// A statement in a database.
+    Sql,
 }
 
 /// The members of an executor, read.
@@ -76,6 +79,7 @@ pub enum Executor {
 enum Own {
     Command(command::Command),
     Http(http::Http),
+    Sql(sql::Sql),
 }
 
 impl fmt::Debug for Kind {
@@ -113,6 +117,7 @@ impl Executor {
         match self {
             Self::Command => "command",
             Self::Http => "http",
+            Self::Sql => "sql",
         }
     }
 }
@@ -207,7 +212,7 @@ impl Kind {
     pub(crate) fn program(&self) -> Option<(String, Option<PathBuf>)> {
         match self.own().ok()? {
             Own::Command(own) => own.program(),
-            Own::Http(_) => None,
+            Own::Http(_) | Own::Sql(_) => None,
         }
     }
 
@@ -225,6 +230,7 @@ impl Kind {
         Ok(match self.executor {
             Executor::Command => Own::Command(own(&self.own)?),
             Executor::Http => Own::Http(own(&self.own)?),
+            Executor::Sql => Own::Sql(own(&self.own)?),
         })
     }
 
@@ -232,6 +238,7 @@ impl Kind {
         match self.own()? {
             Own::Command(own) => own.executor(),
             Own::Http(own) => own.executor(),
+            Own::Sql(own) => own.executor(),
         }
     }
 

@@ -1,16 +1,14 @@
 //! Finds queued jobs that claims have passed over: those whose transaction committed late, and those that somebody held
 //! locked and let go.
 
-mod plan;
-
 use std::time::{Duration, Instant};
 
 use belay_core::Result;
+use belay_core::floors::plan::{Pass, Plan};
 use belay_core::ops;
 
 use super::{Context, Duty};
 use crate::bell::SWEPT;
-use plan::{Pass, Plan};
 
 /// What one statement moves at most in one line.
 const BATCH: usize = 1000;

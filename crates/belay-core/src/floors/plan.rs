@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use belay_core::ops::SweepMark;
+use crate::ops::SweepMark;
 
 /// How far back near passes look, and how long a transaction may take from its first ticket to its number.
 const NEAR: Duration = Duration::from_secs(2);
@@ -27,15 +27,25 @@ const FULL_AFTER_LAST: u32 = 2;
 
 /// A pass to be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pass {
-    Near { low: i64 },
-    Deep { low: i64 },
+pub enum Pass {
+    /// Over the tickets of the last two seconds.
+    Near {
+        /// The first ticket to look at.
+        low: i64,
+    },
+    /// From where nothing can appear any more.
+    Deep {
+        /// The first ticket to look at.
+        low: i64,
+    },
+    /// Over everything.
     Full,
 }
 
 impl Pass {
     /// The first ticket to look at.
-    pub(super) const fn low(self) -> i64 {
+    #[must_use]
+    pub const fn low(self) -> i64 {
         match self {
             Self::Near { low } | Self::Deep { low } => low,
             Self::Full => 0,
@@ -51,8 +61,9 @@ struct Candidate {
     turnover: i64,
 }
 
+/// The passes of one set of floors.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub struct Plan {
     /// Oldest first.
     marks: VecDeque<(Instant, SweepMark)>,
     bound: i64,
@@ -65,7 +76,9 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(now: Instant) -> Self {
+    /// A plan that knows of no ticket yet.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
         Self {
             marks: VecDeque::new(),
             bound: 0,
@@ -78,7 +91,7 @@ impl Plan {
     }
 
     /// Takes a mark in. One must be taken before every pass.
-    pub(super) fn mark(&mut self, now: Instant, mark: SweepMark) {
+    pub fn mark(&mut self, now: Instant, mark: SweepMark) {
         self.marks.push_back((now, mark));
         // Those that the bound has passed are of no more use, except for the age they give.
         while self.marks.len() > 2
@@ -114,7 +127,7 @@ impl Plan {
     }
 
     /// The next pass that is due, if any.
-    pub(super) fn next(&mut self, now: Instant) -> Option<Pass> {
+    pub fn next(&mut self, now: Instant) -> Option<Pass> {
         let last = self.latest()?.last_ticket;
         if self.next_full <= now {
             self.next_full = now + FULL_EVERY;
@@ -146,7 +159,7 @@ impl Plan {
     }
 
     /// A pass was made. The latest mark that was taken in is from before it, `after` from after it.
-    pub(super) fn done(
+    pub fn done(
         &mut self,
         pass: Pass,
         now: Instant,
@@ -207,7 +220,8 @@ impl Plan {
     }
 
     /// Time until the next pass.
-    pub(super) fn wait(&self, now: Instant) -> Duration {
+    #[must_use]
+    pub fn wait(&self, now: Instant) -> Duration {
         self.next_near
             .min(self.next_deep)
             .min(self.next_full)

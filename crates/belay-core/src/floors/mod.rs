@@ -2,21 +2,30 @@
 //!
 //! Claims leave dead index entries and running jobs behind, left of the queued ones. A claim that starts at the *floor* of
 //! its line does not walk over them. What a floor has passed over, because it committed late or was locked, is found by the
-//! sweep.
+//! sweep, whose timing is [`plan`].
 
 use std::collections::HashMap;
 
-use belay_core::ops::{Claimed, Line, LineFloor, SweepRange};
+use crate::ops::{Claimed, Line, LineFloor, SweepRange};
 
-use crate::source::Weight;
+/// How jobs are claimed, and what their claim takes up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Weight {
+    /// In large batches, within a window that all light kinds share.
+    Light,
+    /// One per free slot: the claim is the start.
+    Heavy,
+    /// Ahead of their start, within a window of their kind: which.
+    Ahead(usize),
+}
 
 /// How far a floor stays behind, in tickets. A ticket is taken before its transaction commits, so a floor that followed
 /// closely would pass over many jobs; 500 tickets cost nothing that can be measured.
-pub(crate) const LAG: i64 = 500;
+pub const LAG: i64 = 500;
 /// How far ahead of the claims a sweep puts what it finds, in tickets.
 const FRONT: i64 = 5000;
 /// Up to so many lines are always looked at. Each costs about six microseconds per claim.
-pub(crate) const FEW: usize = 64;
+pub const FEW: usize = 64;
 /// Most lines in one claim. More are named by the next one.
 const MAX_OFFER: usize = 128;
 
@@ -35,16 +44,16 @@ struct Place {
 
 /// Lines to claim from.
 #[derive(Debug)]
-pub(crate) struct Offer {
+pub struct Offer {
     /// In order.
-    pub(crate) lines: Vec<LineFloor>,
+    pub lines: Vec<LineFloor>,
     /// Whether there are more lines to look at.
-    pub(crate) more: bool,
+    pub more: bool,
 }
 
 /// The lines a worker serves.
 #[derive(Debug, Default)]
-pub(crate) struct Floors {
+pub struct Floors {
     places: Vec<Place>,
     index: HashMap<Line, usize>,
     counts: HashMap<Weight, usize>,
@@ -53,7 +62,7 @@ pub(crate) struct Floors {
 
 impl Floors {
     /// Adds a line if it is new. Its first claim looks at all of it.
-    pub(crate) fn learn(&mut self, line: &Line, weight: Weight) {
+    pub fn learn(&mut self, line: &Line, weight: Weight) {
         if self.index.contains_key(line) {
             return;
         }
@@ -70,7 +79,8 @@ impl Floors {
     }
 
     /// Lines of that weight.
-    pub(crate) fn count(&self, weight: Weight) -> usize {
+    #[must_use]
+    pub fn count(&self, weight: Weight) -> usize {
         self.counts.get(&weight).copied().unwrap_or(0)
     }
 
@@ -80,12 +90,19 @@ impl Floors {
 
     /// The lines to claim from, in order: by priority, and within one priority first the line that has waited longest for
     /// its turn. Not all of very many: those that give nothing leave, and make room for others in the next claim.
-    pub(crate) fn offer(&self, weight: Weight) -> Offer {
+    #[must_use]
+    pub fn offer(&self, weight: Weight) -> Offer {
+        self.offer_of(weight, |_| true)
+    }
+
+    /// As [`Floors::offer`], only of the lines that somebody serves.
+    #[must_use]
+    pub fn offer_of(&self, weight: Weight, serves: impl Fn(&Line) -> bool) -> Offer {
         let all = self.are_few(weight);
         let mut places: Vec<&Place> = self
             .places
             .iter()
-            .filter(|place| place.weight == weight && (all || place.active))
+            .filter(|place| place.weight == weight && (all || place.active) && serves(&place.line))
             .collect();
         places.sort_by_key(|place| (place.line.priority, place.served));
         Offer {
@@ -94,8 +111,27 @@ impl Floors {
         }
     }
 
+    /// Every line that somebody serves, by priority, for claims that cannot tell of a line whether it is empty.
+    #[must_use]
+    pub fn offer_all(&self, serves: impl Fn(&Line) -> bool) -> Vec<LineFloor> {
+        let mut places: Vec<&Place> = self
+            .places
+            .iter()
+            .filter(|place| serves(&place.line))
+            .collect();
+        places.sort_by_key(|place| (place.line.priority, place.served));
+        places.into_iter().map(line_floor).collect()
+    }
+
+    /// All lines, with their floors.
+    #[must_use]
+    pub fn all(&self) -> Vec<LineFloor> {
+        self.places.iter().map(line_floor).collect()
+    }
+
     /// The lines that are not looked at, to be asked for work now and then.
-    pub(crate) fn dormant(&self) -> Vec<LineFloor> {
+    #[must_use]
+    pub fn dormant(&self) -> Vec<LineFloor> {
         self.places
             .iter()
             .filter(|place| !place.active && !self.are_few(place.weight))
@@ -104,7 +140,7 @@ impl Floors {
     }
 
     /// These lines have work.
-    pub(crate) fn activate(&mut self, lines: &[Line]) {
+    pub fn activate(&mut self, lines: &[Line]) {
         for line in lines {
             if let Some(place) = self.place(line) {
                 place.active = true;
@@ -118,7 +154,7 @@ impl Floors {
     }
 
     /// Takes note of a claim: floors follow what was claimed, at a distance.
-    pub(crate) fn claimed(&mut self, jobs: &[Claimed]) {
+    pub fn claimed(&mut self, jobs: &[Claimed]) {
         self.turn += 1;
         let turn = self.turn;
         for job in jobs {
@@ -134,7 +170,7 @@ impl Floors {
     /// Takes note that a claim from these lines ended before it was full, so that each of them was looked at to its end.
     /// Those that gave nothing are not looked at any more, if there are many lines. Answers those whose floor could be moved
     /// by much, given the last ticket that was known before the claim, *if* they have no job that somebody holds locked.
-    pub(crate) fn exhausted(
+    pub fn exhausted(
         &mut self,
         offered: Vec<LineFloor>,
         jobs: &[Claimed],
@@ -162,7 +198,7 @@ impl Floors {
     }
 
     /// Moves the floors of lines that were empty up to the last ticket known before their last claim.
-    pub(crate) fn raise(&mut self, lines: &[LineFloor], last_ticket: i64) {
+    pub fn raise(&mut self, lines: &[LineFloor], last_ticket: i64) {
         for LineFloor { line, .. } in lines {
             if let Some(place) = self.place(line) {
                 place.floor = place.floor.max(raised(last_ticket));
@@ -171,7 +207,8 @@ impl Floors {
     }
 
     /// Where to sweep: in every line from `low` up to its floor.
-    pub(crate) fn ranges(&self, low: i64) -> Vec<SweepRange> {
+    #[must_use]
+    pub fn ranges(&self, low: i64) -> Vec<SweepRange> {
         self.places
             .iter()
             .filter(|place| place.floor > low)
@@ -197,6 +234,8 @@ fn line_floor(place: &Place) -> LineFloor {
         floor: place.floor,
     }
 }
+
+pub mod plan;
 
 #[cfg(test)]
 mod tests;

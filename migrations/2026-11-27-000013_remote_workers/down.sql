@@ -1,0 +1,1 @@
+alter table belay.worker drop column key, drop column tenants, drop column drain, drop column checks;
