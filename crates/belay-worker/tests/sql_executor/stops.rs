@@ -219,6 +219,8 @@ fn a_session_that_is_lost_between_the_effect_and_the_end_is_tried_again() {
 #[test]
 fn an_earlier_attempt_that_is_still_at_work_is_ended() {
     let bench = Bench::new();
+    // It makes the kind known.
+    end(&bench.worker(EFFECT));
     let id = bench.enqueue(X);
     let mut older = PgConnection::establish(&bench.url()).unwrap();
     older
