@@ -39,7 +39,7 @@ fn lose_an_answer(statements: &str, jobs: &str) {
     let mut settings = SqlSettings::new(as_role(statements, "app"), EFFECT);
     settings.params = vec!["value".into()];
     let metrics = Metrics::new().unwrap();
-    let worker = Worker::start(db.clone(), Bench::config(settings), metrics).unwrap();
+    let worker = Worker::start(db.clone(), Bench::config(settings), metrics.clone()).unwrap();
     let job = NewJob {
         payload: r#"{"value": "x"}"#.into(),
         ..NewJob::new(KIND)
@@ -70,6 +70,11 @@ fn lose_an_answer(statements: &str, jobs: &str) {
         (JobState::Completed, 1),
         "{:?}",
         ended.last_error
+    );
+    let metrics = metrics.render(None).unwrap();
+    assert!(
+        metrics.contains("\nbelay_stale_reports_total 0\n"),
+        "it was reported once more: {metrics}"
     );
     assert_eq!(
         number(&mut admin, "select count(*) as n from public.effect"),
