@@ -144,7 +144,7 @@ fn errors_of_the_file() {
         ),
         (
             sql("\"dbname=x\"", "select $1"),
-            "kinds.mail: `params` has 0 entries, but the statement uses the parameters up to $1",
+            "belay.toml, line 1: kinds.mail.params: `params` has 0 entries, but the statement uses the parameters up to $1",
         ),
         (
             sql("\"hunter2\"", "select 1"),

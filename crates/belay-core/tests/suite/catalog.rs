@@ -169,13 +169,14 @@ fn only_the_public_api_runs_with_the_rights_of_the_owner() {
             "enqueue",
             "enqueue_many",
             "retry",
+            "sql_settle",
             "status"
         ]
     );
 }
 
 #[test]
-fn public_may_execute_nothing_and_belay_client_the_public_api() {
+fn public_may_execute_nothing_belay_client_the_public_api_and_belay_sql_one_function() {
     let db = TestDb::new();
     let conn = &mut db.conn();
     let granted = |role: &str| {
@@ -186,13 +187,14 @@ fn public_may_execute_nothing_and_belay_client_the_public_api() {
     };
     assert_eq!(texts(conn, &granted("public")), Vec::<String>::new());
     assert_eq!(texts(conn, &granted("belay_client")), PUBLIC_API);
+    assert_eq!(texts(conn, &granted("belay_sql")), ["sql_settle"]);
 }
 
 #[test]
-fn belay_client_can_touch_no_table_and_owns_nothing() {
+fn belay_client_and_belay_sql_can_touch_no_table_and_own_nothing() {
     let db = TestDb::new();
     let conn = &mut db.conn();
-    for role in ["belay_client", "public"] {
+    for role in ["belay_client", "belay_sql", "public"] {
         let touchable = texts(
             conn,
             &format!(
@@ -216,7 +218,7 @@ fn belay_client_can_touch_no_table_and_owns_nothing() {
     }
     let owned = count(
         conn,
-        "select count(*) from pg_shdepend where refclassid = 'pg_authid'::regclass and refobjid = 'belay_client'::regrole
+        "select count(*) from pg_shdepend where refclassid = 'pg_authid'::regclass and refobjid in ('belay_client'::regrole, 'belay_sql'::regrole)
            and deptype = 'o' and dbid = (select oid from pg_database where datname = current_database())",
     );
     assert_eq!(owned, 0);
@@ -226,7 +228,7 @@ fn belay_client_can_touch_no_table_and_owns_nothing() {
             "select a from pg_roles r, unnest(array[case when rolsuper then 'super' end, case when rolcanlogin then 'login' end,
                case when rolcreaterole then 'createrole' end, case when rolcreatedb then 'createdb' end,
                case when rolbypassrls then 'bypassrls' end, case when rolreplication then 'replication' end]) a
-             where r.rolname = 'belay_client' and a is not null"
+             where r.rolname in ('belay_client', 'belay_sql') and a is not null"
         ),
         Vec::<String>::new()
     );

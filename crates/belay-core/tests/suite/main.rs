@@ -48,6 +48,7 @@ mod shape;
 mod sql_attack;
 mod sql_errors;
 mod sql_functions;
+mod sql_settle;
 mod sql_transactions;
 mod state_table;
 mod suspend;

@@ -35,13 +35,18 @@ fn ask(conn: &mut PgConnection, what: &str) -> String {
 
 impl Bouncer {
     pub(crate) fn before(db: &TestDb) -> Self {
+        let user = ask(&mut db.conn(), "current_user");
+        Self::before_as(db, &user)
+    }
+
+    /// One that logs in as that role, whoever its clients are.
+    pub(crate) fn before_as(db: &TestDb, user: &str) -> Self {
         let conn = &mut db.conn();
         let sockets = ask(
             conn,
             "trim(split_part(current_setting('unix_socket_directories'), ',', 1), ' \"')",
         );
         let port = ask(conn, "current_setting('port')");
-        let user = ask(conn, "current_user");
         let dir = tempfile::Builder::new()
             .prefix("belay-pooler-")
             .tempdir()

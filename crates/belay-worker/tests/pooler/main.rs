@@ -8,6 +8,7 @@
 )]
 
 mod bouncer;
+mod statements;
 
 use std::thread;
 use std::time::Duration;

@@ -17,19 +17,20 @@ use crate::support::{Bench, EFFECT, KIND, PATIENCE, TABLE, actor, as_role, end, 
 
 /// A cluster in which commits of the role `app` wait for a standby that does not exist. Whoever ends such a session ends one that has
 /// committed and can tell nobody.
-fn cluster() -> (TestCluster, String) {
+fn cluster() -> (TestCluster, String, String) {
     let cluster = TestCluster::start();
-    let url = cluster.migrated("jobs");
+    let (url, others) = (cluster.migrated("jobs"), cluster.migrated("others"));
     let mut conn = PgConnection::establish(&url).unwrap();
     conn.batch_execute(&format!(
         "create role app login; grant belay_sql to app; {TABLE}; grant all on public.effect to app;
-         alter database jobs set synchronous_commit = local; alter role app set synchronous_commit = on"
+         alter database jobs set synchronous_commit = local; alter database others set synchronous_commit = local;
+         alter role app set synchronous_commit = on"
     ))
     .unwrap();
     conn.batch_execute("alter system set synchronous_standby_names = 'nobody'")
         .unwrap();
     conn.batch_execute("select pg_reload_conf()").unwrap();
-    (cluster, url)
+    (cluster, url, others)
 }
 
 /// Where the statement runs, and where the jobs are.
@@ -38,7 +39,7 @@ fn lose_an_answer(statements: &str, jobs: &str) {
     let mut settings = SqlSettings::new(as_role(statements, "app"), EFFECT);
     settings.params = vec!["value".into()];
     let metrics = Metrics::new().unwrap();
-    let worker = Worker::start(db.clone(), Bench::config(settings), metrics).unwrap();
+    let worker = Worker::start(db.clone(), Bench::config(settings), metrics.clone()).unwrap();
     let job = NewJob {
         payload: r#"{"value": "x"}"#.into(),
         ..NewJob::new(KIND)
@@ -70,6 +71,11 @@ fn lose_an_answer(statements: &str, jobs: &str) {
         "{:?}",
         ended.last_error
     );
+    let metrics = metrics.render(None).unwrap();
+    assert!(
+        metrics.contains("\nbelay_stale_reports_total 0\n"),
+        "it was reported once more: {metrics}"
+    );
     assert_eq!(
         number(&mut admin, "select count(*) as n from public.effect"),
         1
@@ -78,17 +84,12 @@ fn lose_an_answer(statements: &str, jobs: &str) {
 
 #[test]
 fn a_commit_that_happened_is_found_out_and_counts_once() {
-    let (_cluster, url) = cluster();
+    let (_cluster, url, _) = cluster();
     lose_an_answer(&url, &url);
 }
 
 #[test]
 fn a_commit_that_happened_in_another_database_is_found_out() {
-    let (cluster, url) = cluster();
-    let jobs = cluster.migrated("others");
-    PgConnection::establish(&jobs)
-        .unwrap()
-        .batch_execute("alter database others set synchronous_commit = local")
-        .unwrap();
-    lose_an_answer(&url, &jobs);
+    let (_cluster, url, others) = cluster();
+    lose_an_answer(&url, &others);
 }

@@ -2,7 +2,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     reason = "what goes wrong in a test's own tools fails the test"
 )]
 

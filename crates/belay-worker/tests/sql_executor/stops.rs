@@ -219,6 +219,8 @@ fn a_session_that_is_lost_between_the_effect_and_the_end_is_tried_again() {
 #[test]
 fn an_earlier_attempt_that_is_still_at_work_is_ended() {
     let bench = Bench::new();
+    // It makes the kind known.
+    end(&bench.worker(EFFECT));
     let id = bench.enqueue(X);
     let mut older = PgConnection::establish(&bench.url()).unwrap();
     older
@@ -236,4 +238,61 @@ fn an_earlier_attempt_that_is_still_at_work_is_ended() {
     another.batch_execute("select 1").unwrap();
     assert_eq!(bench.effects(), 1);
     end(&worker);
+}
+
+/// The server process is frozen, so that it obeys nobody.
+#[test]
+fn a_server_that_does_not_answer_holds_up_nobody_and_commits_nothing() {
+    let bench = Bench::new();
+    let worker = bench.worker(LONG);
+    let id = bench.enqueue(X);
+    bench.until_sessions("wait_event = 'PgSleep'", 1);
+    let pid = bench.number(
+        "select pid::bigint as n from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()",
+    );
+    let frozen = Frozen::new(i32::try_from(pid).unwrap());
+    let began = Instant::now();
+    bench.cancel(id);
+    assert_eq!(rung(&bench, id), "kill");
+    assert!(
+        began.elapsed() < Duration::from_secs(12),
+        "{:?}",
+        began.elapsed()
+    );
+    drop(frozen);
+    bench.until_sessions("true", 0);
+    assert_eq!(bench.effects(), 0);
+    end(&worker);
+}
+
+struct Frozen(rustix::process::Pid);
+
+impl Frozen {
+    fn new(pid: i32) -> Self {
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+        Self(pid)
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        rustix::process::kill_process(self.0, rustix::process::Signal::CONT).unwrap();
+    }
+}
+
+/// With these the server ends what runs for a daemon that is gone.
+#[test]
+fn a_statement_does_not_outlive_its_daemon_for_long() {
+    let bench = Bench::new();
+    let worker = bench.worker(
+        "insert into public.effect select current_setting('client_connection_check_interval'), current_setting('idle_in_transaction_session_timeout')",
+    );
+    let id = bench.enqueue("{}");
+    bench.until(id, JobState::Completed);
+    end(&worker);
+    assert_eq!(
+        bench.number("select count(*) as n from public.effect where xid = '2s' and value = '1min'"),
+        1
+    );
 }

@@ -1,7 +1,12 @@
 //! Why a statement did not come to its end, and whether another attempt may help.
 
+use std::time::Duration;
+
 use super::libpq::{Param, PgError};
 use crate::executors::Finish;
+
+/// When a job is tried again for which Belay's database had no time.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Why an attempt did not come to its end. Whatever it is, nothing of the statement stays.
 #[derive(Debug)]
@@ -56,6 +61,8 @@ impl Fault {
                 let retry = error.sqlstate.as_deref().is_none_or(may_pass);
                 (words(&error), retry)
             }
+            // Too many at once, here or there. Nothing is wrong with the job, and nothing of it stays.
+            Self::Daemon(belay_core::Error::Busy(_)) => return Finish::Snoozed { delay: SOON },
             Self::Daemon(error) => (error.to_string(), true),
             Self::NoConnection(why) => (
                 format!("there is no connection to the database of this kind: {why}"),
@@ -98,28 +105,27 @@ fn words(error: &PgError) -> String {
 
 /// Takes the values of the parameters out of what the server says: `invalid input syntax for type bigint: "$1"`.
 pub(super) fn conceal(mut error: PgError, params: &[Param]) -> PgError {
-    /// Shorter ones could be part of any word.
-    const LONG: usize = 4;
     for (index, param) in params.iter().enumerate() {
-        let Some(value) = param.text.as_ref().and_then(|text| text.to_str().ok()) else {
+        let value = param.text.as_ref().and_then(|text| text.to_str().ok());
+        let Some(value) = value.filter(|value| !value.is_empty()) else {
             continue;
         };
-        if value.is_empty() {
-            continue;
-        }
         let name = format!("${}", index + 1);
-        let hide = |text: &str| {
-            let text = text.replace(&format!("\"{value}\""), &format!("\"{name}\""));
-            if value.len() < LONG {
-                text
-            } else {
-                text.replace(value, &name)
-            }
-        };
-        error.message = hide(&error.message);
-        error.hint = error.hint.as_deref().map(hide);
+        error.message = without(&error.message, value, &name);
+        error.hint = error.hint.map(|hint| without(&hint, value, &name));
     }
     error
+}
+
+fn without(text: &str, value: &str, name: &str) -> String {
+    /// Shorter ones could be part of any word.
+    const LONG: usize = 4;
+    let text = text.replace(&format!("\"{value}\""), &format!("\"{name}\""));
+    if value.len() < LONG {
+        text
+    } else {
+        text.replace(value, name)
+    }
 }
 
 /// Why connecting failed, without where to: libpq says both, for each host it tried.
@@ -183,6 +189,12 @@ mod tests {
             let error = format!("SQLSTATE {code}: why");
             assert_eq!(finish, Finish::Failed { error, retry }, "{code}");
         }
+    }
+
+    #[test]
+    fn a_busy_daemon_costs_no_attempt() {
+        let busy = Fault::Daemon(belay_core::Error::Busy("all connections are in use".into()));
+        assert_eq!(busy.finish(), Finish::Snoozed { delay: SOON });
     }
 
     #[test]

@@ -94,8 +94,13 @@ pub(super) fn name(whose: Whose) -> String {
     format!("{NAME} {} {}", whose.job, whose.fence)
 }
 
-/// Finds out where the session is, and refuses a role that could do more than a statement of a job may.
-pub(super) fn examine(conn: &mut Connection, db: &Db) -> Result<Place, Fault> {
+/// Finds out where the session is, and refuses a role that could do more than a statement of a job may. Then ends the sessions of earlier
+/// attempts at `whose` job.
+pub(super) fn examine(
+    conn: &mut Connection,
+    db: &Db,
+    whose: Option<Whose>,
+) -> Result<Place, Fault> {
     conn.batch(OWN)?;
     for question in [TOO_MIGHTY, TOO_CLOSE] {
         let answer = conn.query(question, &[])?;
@@ -120,6 +125,9 @@ pub(super) fn examine(conn: &mut Connection, db: &Db) -> Result<Place, Fault> {
                 ));
             }
         }
+    }
+    if let Some(whose) = whose {
+        end_older(conn, whose)?;
     }
     conn.batch(c"rollback")?;
     Ok(place)
@@ -181,18 +189,10 @@ pub(super) fn param(oid: u32, text: &str) -> Param {
     }
 }
 
-/// Ends sessions of earlier attempts at a job.
-pub(super) fn end_older(conn: &mut Connection, whose: Whose) -> Result<(), Fault> {
-    conn.batch(OWN)?;
+fn end_older(conn: &mut Connection, whose: Whose) -> Result<(), Fault> {
     let pattern = format!("^{NAME} {} ([0-9]+)$", whose.job);
-    conn.query(
-        END_OLDER,
-        &[
-            param(TEXT, &pattern),
-            param(BIGINT, &whose.fence.to_string()),
-        ],
-    )?;
-    conn.batch(c"rollback")?;
+    let fence = whose.fence.to_string();
+    conn.query(END_OLDER, &[param(TEXT, &pattern), param(BIGINT, &fence)])?;
     Ok(())
 }
 

@@ -15,11 +15,10 @@ use super::settings::Ready;
 use super::signal::{EndWhenDropped, Signal};
 use crate::executors::{Finish, Output, Sink};
 
-/// What deferred constraints have to say is heard while it can still be said of this statement, and no trigger of theirs runs after the
-/// token was sent.
-const CONSTRAINTS: &CStr = c"set constraints all immediate";
-/// What comes then is ours, and quick.
-const OUR_TIMES: &CStr = c"set local statement_timeout = '30s'; set local lock_timeout = '15s'";
+/// What follows the statement. Whoever can release the savepoint is still in the transaction that began with it. What deferred constraints
+/// have to say is heard while it can still be said of this statement, and in its time. What comes then is ours, and quick.
+const AFTER: &CStr = c"release savepoint belay_effect; set constraints all immediate; \
+    set local statement_timeout = '30s'; set local lock_timeout = '15s'";
 
 /// How long it is asked what became of a commit whose answer was lost.
 const ASK: Duration = Duration::from_secs(60);
@@ -52,8 +51,7 @@ impl Work {
         }
         let whose = self.whose();
         let mut conn = session::connect(&self.ready, &session::name(whose))?;
-        let place = session::examine(&mut conn, &self.db)?;
-        session::end_older(&mut conn, whose)?;
+        let place = session::examine(&mut conn, &self.db, Some(whose))?;
         let backend = session::begin(&mut conn, &self.ready)?;
         let _end = EndWhenDropped(signal);
         if !signal.open(backend, conn.socket().ok()) {
@@ -63,10 +61,8 @@ impl Work {
             .query(&self.ready.statement, &params)
             .map_err(|error| Fault::Database(conceal(error, &params)))
             .and_then(|answer| {
-                check_transaction(&mut conn)?;
-                conn.batch(CONSTRAINTS)
-                    .map_err(|error| conceal(error, &params))?;
-                conn.batch(OUR_TIMES)?;
+                conn.batch(AFTER)
+                    .map_err(|error| after(conceal(error, &params)))?;
                 self.show(answer.rows, place);
                 match place {
                     Place::Same => self.settle(&mut conn, signal),
@@ -242,19 +238,15 @@ impl Work {
     }
 }
 
-/// Proves that the statement did not end the transaction it was run in.
-fn check_transaction(conn: &mut Connection) -> Result<(), Fault> {
-    let released = conn.batch(c"release savepoint belay_effect");
-    match released {
-        Ok(_) => Ok(()),
-        // There is no such savepoint, or no transaction.
-        Err(error) if matches!(error.sqlstate.as_deref(), Some("3B001" | "25P01")) => {
-            Err(Fault::Bad(
-                "the statement ended the transaction that it was run in; what it did before that may stay".into(),
-            ))
-        }
-        Err(error) => Err(error.into()),
+/// Why a statement that was done is not committed.
+fn after(error: PgError) -> Fault {
+    // There is no such savepoint, or no transaction.
+    if matches!(error.sqlstate.as_deref(), Some("3B001" | "25P01")) {
+        return Fault::Bad(
+            "the statement ended the transaction that it was run in; what it did before that may stay".into(),
+        );
     }
+    error.into()
 }
 
 fn rolled_back(tag: &str) -> Fault {
@@ -285,5 +277,5 @@ fn persist<T>(signal: &Signal, mut ask: impl FnMut() -> Option<T>) -> Option<T> 
 /// Connects once, to find out at the start of the worker what would be found out by every attempt.
 pub(super) fn inspect(ready: &Ready, db: &Db) -> Result<Place, Fault> {
     let mut conn = session::connect(ready, "belay sql check")?;
-    session::examine(&mut conn, db)
+    session::examine(&mut conn, db, None)
 }
