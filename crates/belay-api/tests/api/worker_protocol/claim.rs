@@ -6,7 +6,7 @@ use belay_core::ops::{self, KindSpec};
 use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
 
-use super::support::{Player, key_of, silence};
+use super::support::{Player, key_of, silence, sleeps};
 use crate::support::World;
 
 #[test]
@@ -16,7 +16,9 @@ fn a_job_comes_with_all_that_is_known_of_it() {
         &world,
         &json!({"name": "w", "slots": 1, "kinds": [{"name": "mail", "timeout_s": 60, "job_timeout_s": 600}]}),
     );
-    let id = world.enqueue(&json!({"kind": "mail", "payload": {"to": "ada"}, "priority": 3, "max_attempts": 2}));
+    let id = world.enqueue(
+        &json!({"kind": "mail", "payload": {"to": "ada"}, "priority": 3, "max_attempts": 2}),
+    );
     let jobs = player.claim(&json!({"slots": 10}));
     let left = jobs[0]["left_s"].as_f64().unwrap();
     assert!((590.0..=600.0).contains(&left), "{left}");
@@ -44,7 +46,11 @@ fn lines_are_taken_in_order_and_claims_can_be_narrowed() {
         ids.push(world.enqueue(&json!({"kind": kind, "queue": queue, "priority": priority})));
     }
     let claim = |body: Value| -> Vec<i64> {
-        player.claim(&body).iter().map(|job| key_of(job).0).collect()
+        player
+            .claim(&body)
+            .iter()
+            .map(|job| key_of(job).0)
+            .collect()
     };
     assert_eq!(claim(json!({"slots": 9, "queues": ["z"]})), [0; 0]);
     assert_eq!(claim(json!({"slots": 9, "kinds": ["c"]})), [0; 0]);
@@ -62,7 +68,13 @@ fn a_key_for_some_tenants_gets_only_their_jobs() {
     let of_acme = Player::of_key(&world, key, &body);
     let of_all = Player::with(&world, &body);
     let enqueue = |tenant: &str| {
-        let reply = world.send_with(&world.admin, "POST", "/belay/v1/jobs", &[("Belay-Tenant", tenant)], &json!({"kind": "mail"}));
+        let reply = world.send_with(
+            &world.admin,
+            "POST",
+            "/belay/v1/jobs",
+            &[("Belay-Tenant", tenant)],
+            &json!({"kind": "mail"}),
+        );
         reply.json()["id"].as_i64().unwrap()
     };
     let others: Vec<i64> = (0..20).map(|_| enqueue("default")).collect();
@@ -71,17 +83,28 @@ fn a_key_for_some_tenants_gets_only_their_jobs() {
     assert_eq!(got.iter().map(key_of).collect::<Vec<_>>(), [(ours, 1)]);
     assert_eq!(of_acme.claim(&json!({"slots": 100})).len(), 0);
     let got = of_all.claim(&json!({"slots": 100}));
-    assert_eq!(got.iter().map(|job| key_of(job).0).collect::<Vec<_>>(), others);
+    assert_eq!(
+        got.iter().map(|job| key_of(job).0).collect::<Vec<_>>(),
+        others
+    );
 }
 
 #[test]
 fn a_kind_that_the_daemon_takes_over_gives_nothing_any_more() {
     let world = World::new();
     let player = Player::new(&world, "mail");
+    world.enqueue(&json!({"kind": "mail"}));
+    player.claim_one();
     let id = world.enqueue(&json!({"kind": "mail"}));
-    world.db.tx(|c| ops::register_kinds(c, &[KindSpec::new("mail", "command")])).unwrap();
+    world
+        .db
+        .tx(|c| ops::register_kinds(c, &[KindSpec::new("mail", "command")]))
+        .unwrap();
     assert_eq!(player.claim(&json!({"slots": 1})).len(), 0);
-    world.db.tx(|c| ops::register_kinds(c, &[KindSpec::new("mail", "remote")])).unwrap();
+    world
+        .db
+        .tx(|c| ops::register_kinds(c, &[KindSpec::new("mail", "remote")]))
+        .unwrap();
     assert_eq!(player.claim_one().0, id);
 }
 
@@ -113,9 +136,15 @@ fn a_worker_whose_lease_is_over_gets_nothing() {
     world.enqueue(&json!({"kind": "mail"}));
     silence(&world, player.id);
     let lost = json!({"outcome": "worker_lost"});
-    player.post("claim", &json!({"slots": 1})).problem(409, "refused", &lost);
-    player.post("claim", &json!({"slots": 1, "wait_s": 20})).problem(409, "refused", &lost);
-    player.post("beat", &json!({"jobs": []})).problem(409, "refused", &lost);
+    player
+        .post("claim", &json!({"slots": 1}))
+        .problem(409, "refused", &lost);
+    player
+        .post("claim", &json!({"slots": 1, "wait_s": 20}))
+        .problem(409, "refused", &lost);
+    player
+        .post("beat", &json!({"jobs": []}))
+        .problem(409, "refused", &lost);
 }
 
 #[test]
@@ -125,22 +154,14 @@ fn a_claim_that_waits_is_woken_by_an_enqueue() {
     let began = Instant::now();
     let (jobs, id) = std::thread::scope(|scope| {
         let waiting = scope.spawn(|| player.claim(&json!({"slots": 5, "wait_s": 25})));
-        belay_testkit::eventually("the claim sleeps", || {
-            use diesel::prelude::*;
-            #[derive(QueryableByName)]
-            struct N {
-                #[diesel(sql_type = diesel::sql_types::BigInt)]
-                n: i64,
-            }
-            let rows: N = diesel::sql_query("select count(*) as n from belay.sleeper")
-                .get_result(&mut world.test_db.conn())
-                .unwrap();
-            (rows.n == 1).then_some(())
-        });
+        belay_testkit::eventually(Duration::from_secs(20), || sleeps(&world).then_some(()));
         let id = world.enqueue(&json!({"kind": "mail"}));
         (waiting.join().unwrap(), id)
     });
-    assert_eq!(jobs.iter().map(|job| key_of(job).0).collect::<Vec<_>>(), [id]);
+    assert_eq!(
+        jobs.iter().map(|job| key_of(job).0).collect::<Vec<_>>(),
+        [id]
+    );
     assert!(began.elapsed() < Duration::from_secs(20));
 }
 
@@ -157,7 +178,10 @@ fn a_claim_that_waits_ends_when_its_time_is_over() {
 #[test]
 fn work_of_a_line_that_is_new_is_found_by_who_waits() {
     let world = World::new();
-    let player = Player::with(&world, &json!({"name": "w", "slots": 9, "kinds": ["a", "b"]}));
+    let player = Player::with(
+        &world,
+        &json!({"name": "w", "slots": 9, "kinds": ["a", "b"]}),
+    );
     world.enqueue(&json!({"kind": "a"}));
     assert_eq!(player.claim(&json!({"slots": 9})).len(), 1);
     std::thread::scope(|scope| {
@@ -179,7 +203,10 @@ fn claims_at_once_never_give_a_job_twice() {
     let player = Player::new(&world, "mail");
     let jobs = vec![ops::NewJob::new("mail"); 500];
     let actor = ops::Actor::new("test", ops::Via::Cli);
-    world.db.tx(|c| ops::enqueue_many(c, 1, &jobs, &actor)).unwrap();
+    world
+        .db
+        .tx(|c| ops::enqueue_many(c, 1, &jobs, &actor))
+        .unwrap();
     let mut got: Vec<i64> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..4)
             .map(|_| {
@@ -195,7 +222,10 @@ fn claims_at_once_never_give_a_job_twice() {
                 })
             })
             .collect();
-        threads.into_iter().flat_map(|t| t.join().unwrap()).collect()
+        threads
+            .into_iter()
+            .flat_map(|t| t.join().unwrap())
+            .collect()
     });
     got.sort_unstable();
     let mut once = got.clone();

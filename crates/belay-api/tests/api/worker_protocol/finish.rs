@@ -14,14 +14,28 @@ fn every_outcome_does_what_it_says() {
         &world,
         &json!({"name": "w", "slots": 9, "kinds": [{"name": "mail", "max_attempts": 2}]}),
     );
-    let ids: Vec<i64> = (0..7).map(|_| world.enqueue(&json!({"kind": "mail"}))).collect();
+    let ids: Vec<i64> = (0..7)
+        .map(|_| world.enqueue(&json!({"kind": "mail"})))
+        .collect();
     player.claim(&json!({"slots": 9}));
     let outcomes = [
         (json!({"outcome": "completed"}), "completed"),
-        (json!({"outcome": "failed", "error": "no such address", "retry": false}), "failed"),
-        (json!({"outcome": "failed", "error": "try later", "delay_s": 3600}), "scheduled"),
-        (json!({"outcome": "failed", "error": "too slow", "timed_out": true, "retry": false, "rung": "kill"}), "failed"),
-        (json!({"outcome": "snoozed", "delay_s": 3600.5}), "scheduled"),
+        (
+            json!({"outcome": "failed", "error": "no such address", "retry": false}),
+            "failed",
+        ),
+        (
+            json!({"outcome": "failed", "error": "try later", "delay_s": 3600}),
+            "scheduled",
+        ),
+        (
+            json!({"outcome": "failed", "error": "too slow", "timed_out": true, "retry": false, "rung": "kill"}),
+            "failed",
+        ),
+        (
+            json!({"outcome": "snoozed", "delay_s": 3600.5}),
+            "scheduled",
+        ),
         (json!({"outcome": "cancelled"}), "scheduled"),
         (json!({"outcome": "failed"}), "scheduled"),
     ];
@@ -50,8 +64,13 @@ fn every_outcome_does_what_it_says() {
     // An attempt that was given back or snoozed is not used up; one that failed is.
     let attempts = [2, 4, 5].map(|i: usize| job(&world, ids[i])["attempt"].as_i64().unwrap());
     assert_eq!(attempts, [1, 0, 0]);
-    let timeline = world.get(&format!("/belay/v1/jobs/{}/timeline", ids[3])).text();
-    assert!(timeline.contains("timed_out") && timeline.contains("kill"), "{timeline}");
+    let timeline = world
+        .get(&format!("/belay/v1/jobs/{}/timeline", ids[3]))
+        .text();
+    assert!(
+        timeline.contains("timed_out") && timeline.contains("kill"),
+        "{timeline}"
+    );
 }
 
 #[test]
@@ -72,7 +91,10 @@ fn a_failure_waits_as_its_kind_says() {
         &json!({"results": [{"id": id, "fence": 1, "accepted": true, "state": "scheduled"}]}),
     );
     let run_at = job(&world, id)["run_at"].as_str().unwrap().to_owned();
-    let wait = chrono::DateTime::parse_from_rfc3339(&run_at).unwrap().to_utc() - chrono::Utc::now();
+    let wait = chrono::DateTime::parse_from_rfc3339(&run_at)
+        .unwrap()
+        .to_utc()
+        - chrono::Utc::now();
     assert!((4900..=5000).contains(&wait.num_seconds()), "{wait}");
 }
 
@@ -88,12 +110,12 @@ fn what_was_fenced_out_is_refused_and_the_rest_is_taken() {
     let again = second.claim_one();
     assert_eq!((again.0, again.1), (lost, held.1 + 2));
     // The first one comes back.
-    first
-        .post("beat", &json!({"jobs": []}))
-        .problem(409, "refused", &json!({"outcome": "worker_lost"}));
-    let refused = |accepted: Value| {
-        json!({"results": [{"id": lost, "fence": held.1, "accepted": false, "reason": "fenced_out"}, accepted]})
-    };
+    first.post("beat", &json!({"jobs": []})).problem(
+        409,
+        "refused",
+        &json!({"outcome": "worker_lost"}),
+    );
+    let refused = |accepted: Value| json!({"results": [{"id": lost, "fence": held.1, "accepted": false, "reason": "fenced_out"}, accepted]});
     let kept = world.enqueue(&json!({"kind": "mail"}));
     let third = Player::new(&world, "mail");
     let other = third.claim_one();
@@ -124,7 +146,10 @@ fn a_cancel_that_came_first_wins_whatever_is_reported() {
     for outcome in ["completed", "failed", "snoozed", "cancelled"] {
         let id = world.enqueue(&json!({"kind": "mail"}));
         let (_, fence) = player.claim_one();
-        world.post(&format!("/belay/v1/jobs/{id}/cancel"), &json!({"reason": "no"}));
+        world.post(
+            &format!("/belay/v1/jobs/{id}/cancel"),
+            &json!({"reason": "no"}),
+        );
         let mut result = json!({"id": id, "fence": fence, "outcome": outcome});
         if outcome == "snoozed" {
             result["delay_s"] = 1.into();
@@ -136,7 +161,11 @@ fn a_cancel_that_came_first_wins_whatever_is_reported() {
             200,
             &json!({"results": [{"id": id, "fence": fence, "accepted": true, "state": "cancelled"}]}),
         );
-        let rung = if outcome == "cancelled" { "term" } else { "cooperative" };
+        let rung = if outcome == "cancelled" {
+            "term"
+        } else {
+            "cooperative"
+        };
         assert_eq!(job(&world, id)["cancel"]["rung"], rung);
     }
 }
@@ -172,11 +201,18 @@ fn output_is_kept_with_the_report() {
     let long = format!("begin{}", "ö".repeat(40_000));
     let output = json!({"stdout": long, "stderr": "oh", "exit_code": 3, "signal": 9});
     let result = json!({"id": id, "fence": 1, "outcome": "failed", "retry": false, "error": "exit 3", "output": output});
-    assert_eq!(player.post("finish", &json!({"results": [result]})).status, 200);
+    assert_eq!(
+        player.post("finish", &json!({"results": [result]})).status,
+        200
+    );
     let reply = world.get(&format!("/belay/v1/jobs/{id}/output")).json();
     let kept = reply.to_string();
     assert!(!kept.contains("begin") && kept.contains("öööö"));
-    assert!(kept.contains("\"exit_code\":3") && kept.contains("\"signal\":9"), "{}", &kept[kept.len() - 300..]);
+    assert!(
+        kept.contains("\"exit_code\":3") && kept.contains("\"signal\":9"),
+        "{}",
+        &kept[kept.len() - 300..]
+    );
     assert!(kept.contains("80005"), "the whole length");
 }
 
@@ -190,7 +226,10 @@ fn the_same_job_twice_in_a_batch_is_settled_once() {
         let reply = player.finish(&[held, held], outcome);
         assert_eq!(reply.status, 409);
         let answers = &reply.json()["results"];
-        assert_eq!((&answers[0]["accepted"], &answers[1]["accepted"]), (&json!(true), &json!(false)));
+        assert_eq!(
+            (&answers[0]["accepted"], &answers[1]["accepted"]),
+            (&json!(true), &json!(false))
+        );
         assert_ne!(job(&world, id)["state"], "running");
     }
 }
@@ -199,17 +238,34 @@ fn the_same_job_twice_in_a_batch_is_settled_once() {
 fn a_job_that_somebody_holds_locked_does_not_keep_the_others() {
     let world = World::new();
     let player = Player::new(&world, "mail");
-    let ids: Vec<i64> = (0..5).map(|_| world.enqueue(&json!({"kind": "mail"}))).collect();
-    let held: Vec<(i64, i64)> = player.claim(&json!({"slots": 9})).iter().map(key_of).collect();
+    let ids: Vec<i64> = (0..5)
+        .map(|_| world.enqueue(&json!({"kind": "mail"})))
+        .collect();
+    let held: Vec<(i64, i64)> = player
+        .claim(&json!({"slots": 9}))
+        .iter()
+        .map(key_of)
+        .collect();
     let mut holder = world.test_db.conn();
     holder
-        .batch_execute(&format!("begin; select from belay.job where id = {} for update", ids[2]))
+        .batch_execute(&format!(
+            "begin; select from belay.job where id = {} for update",
+            ids[2]
+        ))
         .unwrap();
     let reply = player.finish(&held, "completed");
     assert_eq!(reply.status, 409, "{}", reply.text());
-    for (i, answer) in reply.json()["results"].as_array().unwrap().iter().enumerate() {
+    for (i, answer) in reply.json()["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .enumerate()
+    {
         if i == 2 {
-            assert_eq!((&answer["accepted"], &answer["reason"]), (&json!(false), &json!("busy")));
+            assert_eq!(
+                (&answer["accepted"], &answer["reason"]),
+                (&json!(false), &json!("busy"))
+            );
         } else {
             assert_eq!(answer["state"], "completed");
         }
@@ -218,7 +274,9 @@ fn a_job_that_somebody_holds_locked_does_not_keep_the_others() {
     alone.problem(503, "busy", &json!({}));
     assert_eq!(alone.header("retry-after"), Some("1"));
     holder.batch_execute("rollback").unwrap();
-    eventually("it is taken", || (player.finish(&held[2..3], "completed").status == 200).then_some(()));
+    eventually(std::time::Duration::from_secs(20), || {
+        (player.finish(&held[2..3], "completed").status == 200).then_some(())
+    });
 }
 
 #[test]
@@ -249,10 +307,20 @@ fn bad_reports_change_nothing() {
         bad[member] = value;
         let reply = player.post("finish", &json!({"results": [good, bad]}));
         let problem = reply.json();
-        assert_eq!((reply.status, &problem["field"]), (422, &json!(field)), "{bad} {problem}");
+        assert_eq!(
+            (reply.status, &problem["field"]),
+            (422, &json!(field)),
+            "{bad} {problem}"
+        );
     }
-    for body in [json!({}), json!({"results": []}), json!({"results": vec![good.clone(); 1001]})] {
-        player.post("finish", &body).problem(422, "invalid", &json!({"field": "results"}));
+    for body in [
+        json!({}),
+        json!({"results": []}),
+        json!({"results": vec![good.clone(); 1001]}),
+    ] {
+        player
+            .post("finish", &body)
+            .problem(422, "invalid", &json!({"field": "results"}));
     }
     assert_eq!(job(&world, id)["state"], "running");
     assert_eq!(player.finish(&[(id, fence)], "completed").status, 200);

@@ -29,7 +29,10 @@ fn a_new_kind_is_registered_and_a_known_one_stays_as_it_is() {
     let find = |name: &str| -> Value {
         let kinds = kinds(&world);
         let list = kinds.as_array().unwrap();
-        list.iter().find(|kind| kind["name"] == name).unwrap().clone()
+        list.iter()
+            .find(|kind| kind["name"] == name)
+            .unwrap()
+            .clone()
     };
     let mail = json!({"name": "mail", "executor": "remote", "queue": "slow", "priority": 2, "max_attempts": 3, "timeout_s": 60, "can_suspend": true});
     assert_eq!(find("mail"), mail);
@@ -42,10 +45,18 @@ fn a_new_kind_is_registered_and_a_known_one_stays_as_it_is() {
     let worker = &workers["workers"][0];
     assert_eq!(worker["id"], body["worker"]);
     assert_eq!(
-        (&worker["name"], &worker["host"], &worker["pid"], &worker["version"]),
+        (
+            &worker["name"],
+            &worker["host"],
+            &worker["pid"],
+            &worker["version"]
+        ),
         (&json!("one"), &json!("here"), &json!(7), &json!("1.2"))
     );
-    assert_eq!((&worker["key"], &worker["lease_ms"]), (&json!("w"), &json!(10_000)));
+    assert_eq!(
+        (&worker["key"], &worker["lease_ms"]),
+        (&json!("w"), &json!(10_000))
+    );
 }
 
 #[test]
@@ -58,7 +69,10 @@ fn a_kind_that_the_daemon_runs_is_refused_and_nothing_is_registered() {
         .send_as(&key, "POST", REGISTER, &body)
         .problem(409, "conflict", &json!({}));
     let detail = problem["detail"].as_str().unwrap();
-    assert!(detail.contains("\"sleep\"") && detail.contains("\"builtin\""), "{detail}");
+    assert!(
+        detail.contains("\"sleep\"") && detail.contains("\"builtin\""),
+        "{detail}"
+    );
     assert_eq!(world.contents(), before);
     assert_eq!(world.get("/belay/v1/workers").json()["workers"], json!([]));
 }
@@ -85,13 +99,41 @@ fn what_cannot_be_registered_is_refused_by_name() {
         ("kinds", json!([7]), "kinds[0]"),
         ("kinds", json!(["a", "-b"]), "kinds[1]"),
         ("kinds", json!([{"name": "a b"}]), "kinds[0].name"),
-        ("kinds", json!([{"name": "a", "queue": ""}]), "kinds[0].queue"),
-        ("kinds", json!([{"name": "a", "priority": 10}]), "kinds[0].priority"),
-        ("kinds", json!([{"name": "a", "max_attempts": 0}]), "kinds[0].max_attempts"),
-        ("kinds", json!([{"name": "a", "timeout_s": 0}]), "kinds[0].timeout_s"),
-        ("kinds", json!([{"name": "a", "grace_s": 700_000}]), "kinds[0].grace_s"),
-        ("kinds", json!([{"name": "a", "grace_s": -1}]), "kinds[0].grace_s"),
-        ("kinds", json!([{"name": "a", "executor": "command"}]), "kinds[0].executor"),
+        (
+            "kinds",
+            json!([{"name": "a", "queue": ""}]),
+            "kinds[0].queue",
+        ),
+        (
+            "kinds",
+            json!([{"name": "a", "priority": 10}]),
+            "kinds[0].priority",
+        ),
+        (
+            "kinds",
+            json!([{"name": "a", "max_attempts": 0}]),
+            "kinds[0].max_attempts",
+        ),
+        (
+            "kinds",
+            json!([{"name": "a", "timeout_s": 0}]),
+            "kinds[0].timeout_s",
+        ),
+        (
+            "kinds",
+            json!([{"name": "a", "grace_s": 700_000}]),
+            "kinds[0].grace_s",
+        ),
+        (
+            "kinds",
+            json!([{"name": "a", "grace_s": -1}]),
+            "kinds[0].grace_s",
+        ),
+        (
+            "kinds",
+            json!([{"name": "a", "executor": "command"}]),
+            "kinds[0].executor",
+        ),
         ("queues", json!([]), "queues"),
         ("queues", json!(["a b"]), "queues"),
         ("pid", json!(-1), "pid"),
@@ -102,7 +144,11 @@ fn what_cannot_be_registered_is_refused_by_name() {
         body[member] = value;
         let reply = world.send_as(&key, "POST", REGISTER, &body);
         let problem = reply.json();
-        assert_eq!((reply.status, &problem["field"]), (422, &json!(field)), "{body} {problem}");
+        assert_eq!(
+            (reply.status, &problem["field"]),
+            (422, &json!(field)),
+            "{body} {problem}"
+        );
     }
     assert_eq!(world.contents(), before);
 }
@@ -115,7 +161,11 @@ fn a_worker_belongs_to_its_key() {
     let calls = [
         ("POST", "claim", json!({"slots": 1})),
         ("POST", "beat", json!({"jobs": []})),
-        ("POST", "finish", json!({"results": [{"id": 1, "fence": 1, "outcome": "completed"}]})),
+        (
+            "POST",
+            "finish",
+            json!({"results": [{"id": 1, "fence": 1, "outcome": "completed"}]}),
+        ),
         ("GET", "events", Value::Null),
         ("DELETE", "", Value::Null),
     ];
@@ -161,7 +211,10 @@ fn a_worker_that_ends_gives_way() {
     assert_eq!(reply.status, 204);
     super::support::rescue(&world);
     assert_eq!(super::support::job(&world, id)["state"], "queued");
-    for (verb, body) in [("beat", json!({"jobs": []})), ("claim", json!({"slots": 1}))] {
+    for (verb, body) in [
+        ("beat", json!({"jobs": []})),
+        ("claim", json!({"slots": 1})),
+    ] {
         player
             .post(verb, &body)
             .problem(409, "refused", &json!({"outcome": "worker_lost"}));

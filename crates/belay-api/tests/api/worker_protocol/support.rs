@@ -84,10 +84,7 @@ pub(super) fn named(held: &[(i64, i64)]) -> Vec<Value> {
 }
 
 pub(super) fn key_of(job: &Value) -> (i64, i64) {
-    (
-        job["id"].as_i64().unwrap(),
-        job["fence"].as_i64().unwrap(),
-    )
+    (job["id"].as_i64().unwrap(), job["fence"].as_i64().unwrap())
 }
 
 /// What the native API says of a job.
@@ -115,4 +112,18 @@ pub(super) fn silence(world: &World, worker: i64) {
             "update belay.worker set beat_at = now() - interval '1 hour' where id = {worker}"
         ))
         .unwrap();
+}
+
+/// Whether some worker is written down as sleeping.
+pub(super) fn sleeps(world: &World) -> bool {
+    use diesel::prelude::*;
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = diesel::sql_types::Bool)]
+        some: bool,
+    }
+    diesel::sql_query("select exists (select from belay.sleeper) as some")
+        .get_result::<Row>(&mut world.test_db.conn())
+        .unwrap()
+        .some
 }
