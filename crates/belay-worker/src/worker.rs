@@ -146,7 +146,8 @@ impl Drop for Worker {
 
 fn register(db: &Db, config: &WorkerConfig) -> Result<Registration, WorkerError> {
     let mut session = db.session(Role::Request)?;
-    let kinds: Vec<_> = config.kinds.iter().map(|kind| kind.spec.clone()).collect();
+    let run = config.kinds.iter().map(|kind| &kind.spec);
+    let kinds: Vec<_> = run.chain(&config.declared).cloned().collect();
     if !kinds.is_empty() {
         session.run(|conn| ops::register_kinds(conn, &kinds))?;
     }

@@ -71,7 +71,7 @@ fn every_default_it_shows_is_the_real_one() {
 
 #[test]
 fn every_default_of_a_kind_is_the_real_one() {
-    let minimal = "[kinds.report]\nexecutor = \"command\"\nargv = [\"/usr/local/bin/make-report\", \"--verbose\"]\n";
+    let minimal = "[kinds.report]\nexecutor = \"command\"\nargv = [\"/usr/local/bin/make-report\", \"--verbose\"]\n[kinds.mail]\nexecutor = \"remote\"\n";
     let text = switched_on(|line| !line.contains("(not set)") && is_of_kind(line));
     assert!(text.contains("\ngrace = "), "nothing is switched on");
     assert_eq!(load(&text).unwrap(), load(minimal).unwrap());
@@ -81,7 +81,7 @@ fn every_default_of_a_kind_is_the_real_one() {
 fn every_example_is_accepted() {
     let config = load(&switched_on(|_| true)).unwrap();
     assert_eq!(config.worker.name.as_deref(), Some("node-1"));
-    assert_eq!(config.kinds.len(), 1);
+    assert_eq!(config.kinds.len(), 2);
     assert_eq!(config.ingest.objects.len(), 1);
 }
 
@@ -99,6 +99,7 @@ fn no_setting_is_missing() {
         "ingest",
         "ingest.objects.contacts",
         "kinds.report",
+        "kinds.mail",
     ] {
         let header = if section.is_empty() {
             String::new()
@@ -106,7 +107,9 @@ fn no_setting_is_missing() {
             format!("[{section}]\n")
         };
         // What runs a kind decides which members it has.
-        let runs = if section.starts_with("kinds.") {
+        let runs = if section == "kinds.mail" {
+            "executor = \"remote\"\n"
+        } else if section.starts_with("kinds.") {
             "executor = \"command\"\nargv = [\"x\"]\n"
         } else {
             ""

@@ -4,14 +4,15 @@
 
 mod backoff;
 mod command;
+mod remote;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use belay_core::ops::BulkKind;
-use belay_worker::KindConfig;
+use belay_core::ops::{BulkKind, KindSpec};
 use belay_worker::executors;
+use belay_worker::{KindConfig, WorkerConfig};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -65,12 +66,15 @@ pub struct Kind {
 pub enum Executor {
     /// A program of its own for each attempt.
     Command,
+    /// Workers elsewhere, over HTTP.
+    Remote,
 }
 
 impl Executor {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Command => "command",
+            Self::Remote => belay_core::ops::remote::EXECUTOR,
         }
     }
 }
@@ -134,45 +138,65 @@ fn own<T: DeserializeOwned>(table: &toml::Table) -> Result<T, Refused> {
 }
 
 impl Kind {
-    /// What the worker is told of this kind.
-    pub(super) fn config(&self, name: &str) -> Result<KindConfig, ConfigError> {
+    /// Tells the worker of this kind.
+    pub(super) fn add(&self, name: &str, worker: &mut WorkerConfig) -> Result<(), ConfigError> {
         self.check(name)?;
-        let executor = self.runs().map_err(|Refused { member, message }| {
+        let refused = |Refused { member, message }: Refused| {
             let member = if member.is_empty() {
                 format!("kinds.{name}")
             } else {
                 format!("kinds.{name}.{member}")
             };
             ConfigError::member(member, message)
-        })?;
-        let mut kind = KindConfig::new(name, self.executor.as_str(), executor);
-        kind.spec.queue.clone_from(&self.queue);
-        kind.spec.priority = self.priority;
-        kind.spec.max_attempts = self.max_attempts;
-        kind.spec.timeout_s = self.timeout.map(whole_seconds);
-        kind.spec.job_timeout_s = self.job_timeout.map(whole_seconds);
-        kind.spec.backoff =
+        };
+        let executor = self.executor.as_str();
+        if let Some(runs) = self.runs().map_err(refused)? {
+            let mut kind = KindConfig::new(name, executor, runs);
+            self.put(name, &mut kind.spec)?;
+            worker.kinds.push(kind);
+        } else {
+            let mut spec = KindSpec::new(name, executor);
+            own::<remote::Remote>(&self.own)
+                .and_then(|own| own.put(&mut spec))
+                .map_err(refused)?;
+            self.put(name, &mut spec)?;
+            worker.declared.push(spec);
+        }
+        Ok(())
+    }
+
+    /// Puts in what every kind has.
+    fn put(&self, name: &str, spec: &mut KindSpec) -> Result<(), ConfigError> {
+        spec.queue.clone_from(&self.queue);
+        spec.priority = self.priority;
+        spec.max_attempts = self.max_attempts;
+        spec.timeout_s = self.timeout.map(whole_seconds);
+        spec.job_timeout_s = self.job_timeout.map(whole_seconds);
+        spec.backoff =
             self.backoff
                 .backoff(self.backoff_policy, self.backoff_max, self.backoff_jitter);
-        if let Some(fault) = kind.spec.backoff.fault() {
+        if let Some(fault) = spec.backoff.fault() {
             return Err(ConfigError::member(
                 format!("kinds.{name}.backoff"),
                 format!("it {fault}"),
             ));
         }
-        Ok(kind)
+        Ok(())
     }
 
     /// The program of a kind that runs one, and the folder it is started in.
     pub(crate) fn program(&self) -> Option<(String, Option<PathBuf>)> {
         match self.executor {
             Executor::Command => own::<command::Command>(&self.own).ok()?.program(),
+            Executor::Remote => None,
         }
     }
 
-    fn runs(&self) -> Result<Arc<dyn executors::Executor>, Refused> {
+    /// What runs it here; `None` when that is not the daemon's business.
+    fn runs(&self) -> Result<Option<Arc<dyn executors::Executor>>, Refused> {
         match self.executor {
-            Executor::Command => own::<command::Command>(&self.own)?.executor(),
+            Executor::Command => own::<command::Command>(&self.own)?.executor().map(Some),
+            Executor::Remote => Ok(None),
         }
     }
 
