@@ -36,6 +36,8 @@ pub struct WorkerConfig {
     pub ingest_max_age: Duration,
     /// What this worker can run.
     pub kinds: Vec<KindConfig>,
+    /// Kinds that it makes known and does not run: workers elsewhere do.
+    pub declared: Vec<KindSpec>,
     /// Whether it takes part in the background duties: promoting, rescuing, sweeping, pruning.
     pub duties: bool,
     /// Whether it listens for notifications. Without, everything works a little later.
@@ -104,6 +106,7 @@ impl WorkerConfig {
             retention: Retention::default(),
             ingest_max_age: Duration::from_secs(7 * 24 * 60 * 60),
             kinds: crate::builtin_kinds(),
+            declared: Vec::new(),
             duties: true,
             listen: true,
         }
@@ -210,6 +213,20 @@ impl WorkerConfig {
                 ));
             }
         }
+        for spec in &self.declared {
+            if !names.insert(&spec.name) {
+                return Err(WorkerError::invalid(
+                    "kinds",
+                    format!("the kind {:?} is there twice", spec.name),
+                ));
+            }
+            if let Some(fault) = spec.backoff.fault() {
+                return Err(WorkerError::invalid(
+                    "kinds",
+                    format!("the backoff of kind {:?} {fault}", spec.name),
+                ));
+            }
+        }
         Ok(())
     }
 }
@@ -310,6 +327,10 @@ mod tests {
     #[test]
     fn kinds_must_be_sound() {
         assert_eq!(refused(|c| c.kinds.extend(crate::builtin_kinds())), "kinds");
+        assert_eq!(
+            refused(|c| c.declared.push(KindSpec::new("noop", "remote"))),
+            "kinds"
+        );
         assert_eq!(
             refused(|c| {
                 for kind in &mut c.kinds {

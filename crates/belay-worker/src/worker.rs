@@ -186,7 +186,8 @@ fn blocking_threads(config: &WorkerConfig) -> usize {
 
 fn register(db: &Db, config: &WorkerConfig) -> Result<Registration, WorkerError> {
     let mut session = db.session(Role::Request)?;
-    let kinds: Vec<_> = config.kinds.iter().map(|kind| kind.spec.clone()).collect();
+    let run = config.kinds.iter().map(|kind| &kind.spec);
+    let kinds: Vec<_> = run.chain(&config.declared).cloned().collect();
     if !kinds.is_empty() {
         session.run(|conn| ops::register_kinds(conn, &kinds))?;
     }

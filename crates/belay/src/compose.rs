@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use belay_api::{AdminApi, Check, Health};
 use belay_core::db::Role;
-use belay_core::{Db, Error, migrate, query};
+use belay_core::{Db, Error, migrate, ops, query};
 use belay_metrics::Metrics;
 use belay_private_pg::StopMode;
 use belay_worker::{Worker, WorkerError};
@@ -102,6 +102,10 @@ impl Daemon {
                 worker => worker,
             }
         } else {
+            // Nobody else may make known what workers elsewhere run.
+            let Some(()) = patiently(&config, stop, || declare_kinds(&config, &db))? else {
+                return Ok(None);
+            };
             None
         };
         let mut api = AdminApi::builder(db)
@@ -196,6 +200,12 @@ fn start_worker(config: &Config, db: &Db, metrics: &Metrics) -> Result<Arc<Worke
         Err(WorkerError::Database(error)) => Err(error),
         Err(error) => Err(Error::invalid("worker", error.to_string())),
     }
+}
+
+fn declare_kinds(config: &Config, db: &Db) -> Result<(), Error> {
+    let settings = worker_config(config, &machine::name())
+        .map_err(|error| Error::invalid("worker", error.to_string()))?;
+    db.tx(|conn| ops::register_kinds(conn, &settings.declared))
 }
 
 /// Tries until it succeeds, the time to wait for a database is over, or somebody asks to stop (`None`).

@@ -197,6 +197,14 @@ fn errors_of_the_file() {
             "belay.toml, line 3: kinds.mail.argv: `argv` names no program",
         ),
         (
+            "[kinds.mail]\nexecutor = \"remote\"\nargv = [\"x\"]\n".to_owned(),
+            "belay.toml, line 3: kinds.mail.argv: unknown field `argv`",
+        ),
+        (
+            "[kinds.mail]\nexecutor = \"remote\"\ngrace = \"8d\"\n".to_owned(),
+            "belay.toml, line 3: kinds.mail.grace: 8days is too long",
+        ),
+        (
             kind("grace = \"8d\""),
             "belay.toml, line 4: kinds.mail.grace: ",
         ),

@@ -55,7 +55,7 @@ fn defaults() -> Config {
 }
 
 /// The kinds of the sample, with what they cannot do without.
-const KINDS: [(&str, &str); 3] = [
+const KINDS: [(&str, &str); 4] = [
     (
         "kinds.report",
         "executor = \"command\"\nargv = [\"/usr/local/bin/make-report\", \"--verbose\"]\n",
@@ -68,6 +68,7 @@ const KINDS: [(&str, &str); 3] = [
         "kinds.rollup",
         "executor = \"sql\"\ndatabase_url = \"postgres://rollup:secret@db.example/app\"\nstatement = \"insert into totals select $1::bigint, sum(amount) from orders where customer = $1::bigint and day = $2::date\"\nparams = [\"/customer/id\", \"day\"]\n",
     ),
+    ("kinds.mail", "executor = \"remote\"\n"),
 ];
 
 fn is_default(line: &str) -> bool {
@@ -125,6 +126,7 @@ fn no_setting_is_missing() {
         "kinds.report",
         "kinds.webhook",
         "kinds.rollup",
+        "kinds.mail",
     ] {
         let header = if section.is_empty() {
             String::new()

@@ -31,6 +31,7 @@ fn the_routes_are_these() {
         [
             "DELETE /belay/v1/jobs/{id}/data",
             "DELETE /belay/v1/keys/{name}",
+            "DELETE /belay/v1/worker/{worker}",
             "GET /belay/v1/jobs",
             "GET /belay/v1/jobs/{id}",
             "GET /belay/v1/jobs/{id}/output",
@@ -39,6 +40,7 @@ fn the_routes_are_these() {
             "GET /belay/v1/kinds",
             "GET /belay/v1/queues",
             "GET /belay/v1/tenants",
+            "GET /belay/v1/worker/{worker}/events",
             "GET /belay/v1/workers",
             "GET /healthz",
             "GET /metrics",
@@ -54,6 +56,13 @@ fn the_routes_are_these() {
             "POST /belay/v1/jobs/{id}/suspend",
             "POST /belay/v1/keys",
             "POST /belay/v1/tenants",
+            "POST /belay/v1/worker/jobs/{id}/beat",
+            "POST /belay/v1/worker/jobs/{id}/finish",
+            "POST /belay/v1/worker/register",
+            "POST /belay/v1/worker/{worker}/beat",
+            "POST /belay/v1/worker/{worker}/claim",
+            "POST /belay/v1/worker/{worker}/finish",
+            "POST /belay/v1/workers/{worker}/drain",
         ]
     );
 }
@@ -142,6 +151,13 @@ fn the_document_is_whole() {
         "KeyRequest",
         "TenantRequest",
         "Problem",
+        "WorkerRequest",
+        "ClaimRequest",
+        "BeatRequest",
+        "FinishRequest",
+        "ClaimedJob",
+        "BeatAnswer",
+        "FinishAnswer",
     ] {
         let schema = &schemas[name];
         assert!(

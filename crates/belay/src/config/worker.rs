@@ -79,7 +79,7 @@ pub(crate) fn config(config: &Config, machine: &str) -> Result<WorkerConfig, Con
     worker.retention = config.retention.into();
     worker.ingest_max_age = config.ingest.max_age;
     for (name, kind) in &config.kinds {
-        worker.kinds.push(kind.config(name)?);
+        kind.add(name, &mut worker)?;
     }
     worker.check().map_err(member)?;
     Ok(worker)

@@ -33,6 +33,7 @@ const KEY: &str = "api_key";
         queues::list::list_queues,
         kinds::list::list_kinds,
         workers::list::list_workers,
+        workers::drain::drain_worker,
         tenants::list::list_tenants,
         tenants::create::create_tenant,
         keys::list::list_keys,

@@ -37,6 +37,7 @@ pub(crate) fn resources() -> Vec<Resource> {
         Resource::new("/queues", vec![queues::list::verb()]),
         Resource::new("/kinds", vec![kinds::list::verb()]),
         Resource::new("/workers", vec![workers::list::verb()]),
+        Resource::new("/workers/{worker}/drain", vec![workers::drain::verb()]),
         Resource::new(
             "/tenants",
             vec![tenants::list::verb(), tenants::create::verb()],

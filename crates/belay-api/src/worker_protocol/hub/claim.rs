@@ -46,6 +46,32 @@ impl Shared {
         slots: i32,
     ) -> Result<Got> {
         self.read_lines(session, LINES)?;
+        let known = self.floors().count(Weight::Heavy);
+        let mut got = self.claim_known(session, worker, checks, serves, tenants, slots)?;
+        // A job that was committed before the claim is found, also when it is the first of its line.
+        if matches!(got, Got::Nothing) {
+            self.read_lines(session, Duration::ZERO)?;
+            if self.floors().count(Weight::Heavy) > known {
+                got = self.claim_known(session, worker, checks, serves, tenants, slots)?;
+            }
+        }
+        if let Got::Jobs(jobs) = &got {
+            worker.asleep.store(false, Ordering::Release);
+            worker.given(jobs);
+        }
+        Ok(got)
+    }
+
+    /// From the lines that are known.
+    fn claim_known(
+        &self,
+        session: &mut Session,
+        worker: &Remote,
+        checks: i32,
+        serves: &Serves,
+        tenants: Option<&[i32]>,
+        slots: i32,
+    ) -> Result<Got> {
         let jobs = match tenants {
             None => match self.claim_any(session, worker, checks, serves, slots)? {
                 Ok(jobs) => jobs,
@@ -65,8 +91,6 @@ impl Shared {
             }
         };
         if !jobs.is_empty() {
-            worker.asleep.store(false, Ordering::Release);
-            worker.given(&jobs);
             return Ok(Got::Jobs(jobs));
         }
         let now = session.run(|conn| standing(conn, worker.id))?;

@@ -6,7 +6,7 @@ use belay_core::ops::{self, KindSpec};
 use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
 
-use super::support::{Player, key_of, silence};
+use super::support::{Player, key_of, silence, sleeps};
 use crate::support::World;
 
 #[test]
@@ -93,6 +93,8 @@ fn a_key_for_some_tenants_gets_only_their_jobs() {
 fn a_kind_that_the_daemon_takes_over_gives_nothing_any_more() {
     let world = World::new();
     let player = Player::new(&world, "mail");
+    world.enqueue(&json!({"kind": "mail"}));
+    player.claim_one();
     let id = world.enqueue(&json!({"kind": "mail"}));
     world
         .db
@@ -152,18 +154,7 @@ fn a_claim_that_waits_is_woken_by_an_enqueue() {
     let began = Instant::now();
     let (jobs, id) = std::thread::scope(|scope| {
         let waiting = scope.spawn(|| player.claim(&json!({"slots": 5, "wait_s": 25})));
-        belay_testkit::eventually("the claim sleeps", || {
-            use diesel::prelude::*;
-            #[derive(QueryableByName)]
-            struct N {
-                #[diesel(sql_type = diesel::sql_types::BigInt)]
-                n: i64,
-            }
-            let rows: N = diesel::sql_query("select count(*) as n from belay.sleeper")
-                .get_result(&mut world.test_db.conn())
-                .unwrap();
-            (rows.n == 1).then_some(())
-        });
+        belay_testkit::eventually(Duration::from_secs(20), || sleeps(&world).then_some(()));
         let id = world.enqueue(&json!({"kind": "mail"}));
         (waiting.join().unwrap(), id)
     });

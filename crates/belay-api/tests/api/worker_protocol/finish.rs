@@ -274,7 +274,7 @@ fn a_job_that_somebody_holds_locked_does_not_keep_the_others() {
     alone.problem(503, "busy", &json!({}));
     assert_eq!(alone.header("retry-after"), Some("1"));
     holder.batch_execute("rollback").unwrap();
-    eventually("it is taken", || {
+    eventually(std::time::Duration::from_secs(20), || {
         (player.finish(&held[2..3], "completed").status == 200).then_some(())
     });
 }

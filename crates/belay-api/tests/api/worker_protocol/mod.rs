@@ -2,6 +2,9 @@
 
 mod beat;
 mod claim;
+mod events;
 mod finish;
+mod leaving;
+mod receivers;
 mod register;
 mod support;

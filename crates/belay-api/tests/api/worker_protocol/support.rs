@@ -113,3 +113,17 @@ pub(super) fn silence(world: &World, worker: i64) {
         ))
         .unwrap();
 }
+
+/// Whether some worker is written down as sleeping.
+pub(super) fn sleeps(world: &World) -> bool {
+    use diesel::prelude::*;
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = diesel::sql_types::Bool)]
+        some: bool,
+    }
+    diesel::sql_query("select exists (select from belay.sleeper) as some")
+        .get_result::<Row>(&mut world.test_db.conn())
+        .unwrap()
+        .some
+}

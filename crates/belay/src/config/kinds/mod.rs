@@ -5,6 +5,7 @@
 mod backoff;
 mod command;
 mod http;
+mod remote;
 mod sql;
 
 use std::fmt;
@@ -12,9 +13,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use belay_core::ops::BulkKind;
-use belay_worker::KindConfig;
+use belay_core::ops::{BulkKind, KindSpec};
 use belay_worker::executors;
+use belay_worker::{KindConfig, WorkerConfig};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -72,6 +73,8 @@ pub enum Executor {
     Http,
     /// A statement in a database.
     Sql,
+    /// Workers elsewhere, over HTTP.
+    Remote,
 }
 
 /// The members of an executor, read.
@@ -80,6 +83,7 @@ enum Own {
     Command(command::Command),
     Http(http::Http),
     Sql(sql::Sql),
+    Remote(remote::Remote),
 }
 
 impl fmt::Debug for Kind {
@@ -95,6 +99,18 @@ impl fmt::Debug for Kind {
             .field("backoff", &self.backoff())
             .field("own", &self.own.keys().collect::<Vec<_>>())
             .finish_non_exhaustive()
+    }
+}
+
+impl Own {
+    /// What runs it here; `None` when that is not the daemon's business.
+    fn executor(self) -> Option<Result<Arc<dyn executors::Executor>, Refused>> {
+        match self {
+            Self::Command(own) => Some(own.executor()),
+            Self::Http(own) => Some(own.executor()),
+            Self::Sql(own) => Some(own.executor()),
+            Self::Remote(_) => None,
+        }
     }
 }
 
@@ -118,6 +134,7 @@ impl Executor {
             Self::Command => "command",
             Self::Http => "http",
             Self::Sql => "sql",
+            Self::Remote => belay_core::ops::remote::EXECUTOR,
         }
     }
 }
@@ -181,44 +198,65 @@ fn own<T: DeserializeOwned>(table: &toml::Table) -> Result<T, Refused> {
 }
 
 impl Kind {
-    /// What the worker is told of this kind.
-    pub(super) fn config(&self, name: &str) -> Result<KindConfig, ConfigError> {
+    /// Tells the worker of this kind.
+    pub(super) fn add(&self, name: &str, worker: &mut WorkerConfig) -> Result<(), ConfigError> {
         self.check(name)?;
-        let executor = self.runs().map_err(|Refused { member, message }| {
+        let refused = |Refused { member, message }: Refused| {
             let member = if member.is_empty() {
                 format!("kinds.{name}")
             } else {
                 format!("kinds.{name}.{member}")
             };
             ConfigError::member(member, message)
-        })?;
-        let mut kind = KindConfig::new(name, self.executor.as_str(), executor);
-        kind.spec.queue.clone_from(&self.queue);
-        kind.spec.priority = self.priority;
-        kind.spec.max_attempts = self.max_attempts;
-        kind.spec.timeout_s = self.timeout.map(whole_seconds);
-        kind.spec.job_timeout_s = self.job_timeout.map(whole_seconds);
-        kind.spec.backoff = self.backoff();
-        if let Some(fault) = kind.spec.backoff.fault() {
+        };
+        let executor = self.executor.as_str();
+        match self.own().map_err(refused)? {
+            Own::Remote(own) => {
+                let mut spec = KindSpec::new(name, executor);
+                own.put(&mut spec).map_err(refused)?;
+                self.put(name, &mut spec)?;
+                worker.declared.push(spec);
+            }
+            own => {
+                let Some(runs) = own.executor().transpose().map_err(refused)? else {
+                    return Ok(());
+                };
+                let mut kind = KindConfig::new(name, executor, runs);
+                self.put(name, &mut kind.spec)?;
+                worker.kinds.push(kind);
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts in what every kind has.
+    fn put(&self, name: &str, spec: &mut KindSpec) -> Result<(), ConfigError> {
+        spec.queue.clone_from(&self.queue);
+        spec.priority = self.priority;
+        spec.max_attempts = self.max_attempts;
+        spec.timeout_s = self.timeout.map(whole_seconds);
+        spec.job_timeout_s = self.job_timeout.map(whole_seconds);
+        spec.backoff = self.backoff();
+        if let Some(fault) = spec.backoff.fault() {
             return Err(ConfigError::member(
                 format!("kinds.{name}.backoff"),
                 format!("it {fault}"),
             ));
         }
-        Ok(kind)
+        Ok(())
     }
 
     /// The program of a kind that runs one, and the folder it is started in.
     pub(crate) fn program(&self) -> Option<(String, Option<PathBuf>)> {
         match self.own().ok()? {
             Own::Command(own) => own.program(),
-            Own::Http(_) | Own::Sql(_) => None,
+            Own::Http(_) | Own::Sql(_) | Own::Remote(_) => None,
         }
     }
 
     /// What the kind needs on this machine and does not find, such as a secret.
     pub(crate) fn missing(&self) -> Option<String> {
-        self.runs().ok()?.prepare().err()
+        self.own().ok()?.executor()?.ok()?.prepare().err()
     }
 
     fn backoff(&self) -> belay_core::Backoff {
@@ -231,15 +269,8 @@ impl Kind {
             Executor::Command => Own::Command(own(&self.own)?),
             Executor::Http => Own::Http(own(&self.own)?),
             Executor::Sql => Own::Sql(own(&self.own)?),
+            Executor::Remote => Own::Remote(own(&self.own)?),
         })
-    }
-
-    fn runs(&self) -> Result<Arc<dyn executors::Executor>, Refused> {
-        match self.own()? {
-            Own::Command(own) => own.executor(),
-            Own::Http(own) => own.executor(),
-            Own::Sql(own) => own.executor(),
-        }
     }
 
     fn check(&self, name: &str) -> Result<(), ConfigError> {

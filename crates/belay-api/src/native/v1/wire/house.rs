@@ -113,7 +113,8 @@ pub(crate) struct Workers {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
     "id": 3, "name": "node-a", "host": "node-a", "pid": 4711, "version": "0.1.0", "queues": null, "kinds": ["noop", "report", "sleep"],
-    "slots": 8, "running": 2, "lease_ms": 15000, "started_at": "2026-12-01T06:00:00.000Z", "beat_at": "2026-12-01T06:01:00.000Z", "state": "alive"
+    "slots": 8, "running": 2, "lease_ms": 15000, "started_at": "2026-12-01T06:00:00.000Z", "beat_at": "2026-12-01T06:01:00.000Z", "state": "alive",
+    "key": null, "tenants": null, "drain": false
 }))]
 pub(crate) struct Worker {
     id: i64,
@@ -136,6 +137,12 @@ pub(crate) struct Worker {
     beat_at: Time,
     /// `alive`, `stopping` (claims nothing more) or `dead` (its lease ran out, or it ended).
     state: &'static str,
+    /// Name of the API key that a remote worker belongs to; `null` for the workers of daemons.
+    key: Option<String>,
+    /// Numbers of the tenants whose jobs it gets; `null` for all.
+    tenants: Option<Vec<i32>>,
+    /// Whether an operator wants it to claim nothing more.
+    drain: bool,
 }
 
 impl From<WorkerRow> for Worker {
@@ -159,6 +166,9 @@ impl From<WorkerRow> for Worker {
             lease_ms: row.lease_ms,
             started_at: Time(row.started_at),
             beat_at: Time(row.beat_at),
+            key: row.key,
+            tenants: row.tenants,
+            drain: row.drain,
         }
     }
 }

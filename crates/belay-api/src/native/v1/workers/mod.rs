@@ -1,3 +1,4 @@
 //! Workers.
 
+pub(super) mod drain;
 pub(super) mod list;
