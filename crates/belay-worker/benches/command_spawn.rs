@@ -3,6 +3,8 @@
 //!
 //! `BELAY_SPAWN_SECONDS` (10) sets how long each part takes.
 
+#![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
+
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;

@@ -63,7 +63,8 @@ pub(crate) fn finish(
     let until = Instant::now() + PATIENCE;
     let mut answers = vec![Answer::Busy; reports.len()];
     // Ranges that are still to be settled. What meets a lock is halved until the job that is locked stands alone.
-    let mut todo = vec![0..reports.len()];
+    let all = 0..reports.len();
+    let mut todo = Vec::from([all]);
     while let Some(range) = todo.pop() {
         let Some(part) = reports.get(range.clone()) else {
             continue;
@@ -177,7 +178,7 @@ pub(crate) fn beat(
     match session.run(|conn| remote::save_progress_of(conn, worker, shown)) {
         // The lease is renewed, and the next heartbeat brings it again.
         Err(Error::Busy(why)) => {
-            tracing::debug!(worker, %why, "what some jobs showed was not kept")
+            tracing::debug!(worker, %why, "what some jobs showed was not kept");
         }
         other => other?,
     }

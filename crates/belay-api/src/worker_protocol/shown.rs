@@ -93,7 +93,10 @@ fn length(text: &str) -> i64 {
 /// The last part of a text, cut between two characters.
 fn tail(mut text: String) -> String {
     if text.len() > KEPT {
-        let begin = text.ceil_char_boundary(text.len() - KEPT);
+        let least = text.len() - KEPT;
+        let begin = (least..=text.len())
+            .find(|at| text.is_char_boundary(*at))
+            .unwrap_or(text.len());
         text.drain(..begin);
     }
     text

@@ -88,7 +88,7 @@ async fn variables_of_the_daemon_pass_by_name_only() {
     let script = "echo \"${CARGO_MANIFEST_DIR-none}\"";
     assert_eq!(says(job(script, |_| ())).await, "none\n");
     let passed = says(job(script, |s| {
-        s.pass_env = vec!["CARGO_MANIFEST_DIR".into()]
+        s.pass_env = vec!["CARGO_MANIFEST_DIR".into()];
     }))
     .await;
     assert_eq!(passed, format!("{path}\n"));

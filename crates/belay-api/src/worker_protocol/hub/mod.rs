@@ -28,6 +28,9 @@ pub(crate) use remote::{Key, Out, Remote};
 pub(crate) use sessions::Sessions;
 use waiting::Waiting;
 
+/// What one of its threads does.
+type Run = fn(&Arc<Shared>);
+
 /// Remote workers remembered at once; more are read anew with each call.
 const MOST: usize = 10_000;
 
@@ -89,7 +92,7 @@ impl Hub {
     /// What is shared, with its threads running.
     pub(crate) fn get(&self) -> &Arc<Shared> {
         self.started.call_once(|| {
-            let mut threads: Vec<(&str, fn(&Arc<Shared>))> = vec![("belay-hands", hands::run)];
+            let mut threads: Vec<(&str, Run)> = vec![("belay-hands", hands::run)];
             // A transaction pooler delivers no notifications.
             if !self.shared.db.config().pooler {
                 threads.push(("belay-ears", ears::run));
