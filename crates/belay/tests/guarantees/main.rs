@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bench;
+mod elsewhere;
 mod kinds;
 mod promises;
 
@@ -51,6 +52,7 @@ fn every_row_of_the_readme_has_a_test_of_its_name() {
     assert!(promised.len() >= 8, "{promised:?}");
     let mut tested = tests(include_str!("promises.rs"));
     tested.extend(tests(include_str!("kinds.rs")));
+    tested.extend(tests(include_str!("elsewhere.rs")));
     let promised: BTreeSet<String> = promised.into_iter().collect();
     assert_eq!(promised, tested);
 }
