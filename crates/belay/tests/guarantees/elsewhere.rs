@@ -114,7 +114,7 @@ fn claim(bench: &Bench, worker: i64) -> Claimed {
     let claimed = bench.db.tx(|conn| {
         let lines: Vec<LineFloor> = query::remote::lines(conn)?
             .into_iter()
-            .map(|line| LineFloor { line, floor: -LAG })
+            .map(|line| LineFloor { line, floor: 0 })
             .collect();
         ops::remote::claim(conn, worker, 0, None, &lines, 1)
     });
