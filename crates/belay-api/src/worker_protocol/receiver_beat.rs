@@ -98,7 +98,7 @@ pub(crate) async fn beat_job(mut call: Call) -> Answer {
                 suspend: wanted.suspend,
             },
         ),
-        None => answer(finish::taken(
+        None => answer(&finish::taken(
             job.id,
             fence,
             service::remote::Answer::Settled(Settled::Stale),

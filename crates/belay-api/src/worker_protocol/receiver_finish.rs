@@ -53,7 +53,7 @@ pub(crate) async fn finish_job(mut call: Call) -> Answer {
             Settled::Stale
         }
     };
-    answer(super::finish::taken(
+    answer(&super::finish::taken(
         id,
         fence,
         service::remote::Answer::Settled(settled),
@@ -61,9 +61,9 @@ pub(crate) async fn finish_job(mut call: Call) -> Answer {
 }
 
 /// A report that was taken, or the problem that says why not.
-pub(super) fn answer(taken: wire::Taken) -> Answer {
+pub(super) fn answer(taken: &wire::Taken) -> Answer {
     let Some(reason) = taken.reason else {
-        return json(StatusCode::OK, &taken);
+        return json(StatusCode::OK, taken);
     };
     let words = match reason {
         "suspended" => "is suspended; report again when it goes on",
