@@ -64,7 +64,8 @@ pub(crate) fn finish(
     let until = Instant::now() + PATIENCE;
     let mut answers = vec![Answer::Busy; reports.len()];
     // Ranges that are still to be settled. What meets a lock is halved until the job that is locked stands alone.
-    let mut todo = VecDeque::from([0..reports.len()]);
+    let mut todo = VecDeque::new();
+    todo.push_back(0..reports.len());
     while let Some(range) = todo.pop_back() {
         let Some(part) = reports.get(range.clone()) else {
             continue;
