@@ -1,5 +1,6 @@
 //! What remote workers, and receivers of jobs of the executor `http`, ask for.
 
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use belay_core::id::JobRef;
@@ -63,9 +64,9 @@ pub(crate) fn finish(
     let until = Instant::now() + PATIENCE;
     let mut answers = vec![Answer::Busy; reports.len()];
     // Ranges that are still to be settled. What meets a lock is halved until the job that is locked stands alone.
-    let all = 0..reports.len();
-    let mut todo = Vec::from([all]);
-    while let Some(range) = todo.pop() {
+    let mut todo = VecDeque::new();
+    todo.push_back(0..reports.len());
+    while let Some(range) = todo.pop_back() {
         let Some(part) = reports.get(range.clone()) else {
             continue;
         };
@@ -77,14 +78,14 @@ pub(crate) fn finish(
             }
             Err(Error::Busy(_)) if range.len() > 1 => {
                 let middle = range.start + range.len() / 2;
-                todo.push(middle..range.end);
-                todo.push(range.start..middle);
+                todo.push_back(middle..range.end);
+                todo.push_back(range.start..middle);
             }
             Err(Error::Busy(_)) => {
                 if Instant::now() < until {
                     std::thread::sleep(PAUSE);
                     // After all others.
-                    todo.insert(0, range);
+                    todo.push_front(range);
                 }
             }
             Err(error) => return Err(error),
@@ -102,24 +103,19 @@ fn finish_part(session: &mut Session, worker: i64, reports: &[Report]) -> Result
     }
     let keys: Vec<(i64, i32)> = reports.iter().map(|r| (r.id, r.fence)).collect();
     let done = session.run(|conn| ops::complete(conn, worker, &keys))?;
-    let mut settled = vec![None; reports.len()];
-    if done.len() == reports.len() {
-        let done: std::collections::HashMap<i64, _> = done.into_iter().collect();
-        for (place, report) in settled.iter_mut().zip(reports) {
-            *place = done.get(&report.id).map(|state| Settled::Now(*state));
-        }
-    } else {
-        let mut done: std::collections::HashMap<i64, _> = done.into_iter().collect();
-        for (place, report) in settled.iter_mut().zip(reports) {
-            // Once: a second report on the same job finds it gone.
-            *place = done.remove(&report.id).map(Settled::Now);
-        }
-        let rest: Vec<Report> = reports
-            .iter()
-            .zip(&settled)
-            .filter(|(_, settled)| settled.is_none())
-            .map(|(report, _)| report.clone())
-            .collect();
+    let mut done: HashMap<i64, _> = done.into_iter().collect();
+    // Once each: a second report on the same job finds it gone.
+    let mut settled: Vec<Option<Settled>> = reports
+        .iter()
+        .map(|report| done.remove(&report.id).map(Settled::Now))
+        .collect();
+    let rest: Vec<Report> = reports
+        .iter()
+        .zip(&settled)
+        .filter(|(_, settled)| settled.is_none())
+        .map(|(report, _)| report.clone())
+        .collect();
+    if !rest.is_empty() {
         // What was settled is settled: a lock that is met now concerns the rest only.
         let mut again = finish_rest(session, worker, &rest)?.into_iter();
         for place in settled.iter_mut().filter(|place| place.is_none()) {

@@ -14,7 +14,6 @@ const KEPT: usize = 64 * 1024;
 #[schema(as = WorkerOutput)]
 pub(crate) struct OutputRequest {
     /// Standard output.
-    #[schema(inline)]
     #[expect(dead_code, reason = "only for the document")]
     stdout: Option<String>,
     /// Standard error.
@@ -93,10 +92,10 @@ fn length(text: &str) -> i64 {
 /// The last part of a text, cut between two characters.
 fn tail(mut text: String) -> String {
     if text.len() > KEPT {
-        let least = text.len() - KEPT;
-        let begin = (least..=text.len())
-            .find(|at| text.is_char_boundary(*at))
-            .unwrap_or(text.len());
+        let mut begin = text.len() - KEPT;
+        while !text.is_char_boundary(begin) {
+            begin += 1;
+        }
         text.drain(..begin);
     }
     text

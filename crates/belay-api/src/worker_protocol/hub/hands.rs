@@ -85,11 +85,12 @@ impl Hands<'_> {
         if self.shared.by_tenant.swap(false, Ordering::AcqRel) {
             self.move_floors(session)?;
         }
+        let mut wait = ROUND;
         if self.shared.floors().count(Weight::Heavy) > 0 {
             self.sweep(session)?;
+            wait = self.plan.wait(Instant::now()).min(ROUND);
         }
         let now = Instant::now();
-        let mut wait = self.plan.wait(now).min(ROUND).max(Duration::from_millis(1));
         if somebody {
             wait = wait.min(self.next_look.saturating_duration_since(now));
         }

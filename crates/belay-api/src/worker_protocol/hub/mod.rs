@@ -28,11 +28,11 @@ pub(crate) use remote::{Key, Out, Remote};
 pub(crate) use sessions::Sessions;
 use waiting::Waiting;
 
-/// What one of its threads does.
-type Run = fn(&Arc<Shared>);
-
 /// Remote workers remembered at once; more are read anew with each call.
 const MOST: usize = 10_000;
+
+/// A thread's name and what it does.
+type Thread = (&'static str, fn(&Arc<Shared>));
 
 /// The hub of an instance. Its threads end when it is dropped.
 pub(crate) struct Hub {
@@ -92,12 +92,10 @@ impl Hub {
     /// What is shared, with its threads running.
     pub(crate) fn get(&self) -> &Arc<Shared> {
         self.started.call_once(|| {
-            let mut threads: Vec<(&str, Run)> = vec![("belay-hands", hands::run)];
+            let threads: [Thread; 2] = [("belay-hands", hands::run), ("belay-ears", ears::run)];
             // A transaction pooler delivers no notifications.
-            if !self.shared.db.config().pooler {
-                threads.push(("belay-ears", ears::run));
-            }
-            for (name, run) in threads {
+            let count = if self.shared.db.config().pooler { 1 } else { 2 };
+            for (name, run) in threads.into_iter().take(count) {
                 let shared = Arc::clone(&self.shared);
                 let started = thread::Builder::new()
                     .name(name.to_owned())

@@ -232,3 +232,47 @@ fn claims_at_once_never_give_a_job_twice() {
     once.dedup();
     assert_eq!((got.len(), once.len()), (500, 500));
 }
+
+#[test]
+fn a_job_whose_transaction_commits_late_is_found_left_of_the_floor() {
+    let world = World::new();
+    let player = Player::new(&world, "mail");
+    world.enqueue(&json!({"kind": "mail"}));
+    player.claim_one();
+    let mut late = world.test_db.conn();
+    late.batch_execute("begin; select belay.enqueue('mail')")
+        .unwrap();
+    let jobs = vec![ops::NewJob::new("mail"); 1500];
+    let actor = ops::Actor::new("test", ops::Via::Cli);
+    world
+        .db
+        .tx(|c| ops::enqueue_many(c, 1, &jobs, &actor))
+        .unwrap();
+    for _ in 0..2 {
+        player.claim(&json!({"slots": 1000}));
+    }
+    // Empty, so the floor follows the last ticket.
+    std::thread::sleep(Duration::from_millis(120));
+    assert_eq!(player.claim(&json!({"slots": 1000})).len(), 0);
+    late.batch_execute("commit").unwrap();
+    assert_eq!(player.claim(&json!({"slots": 9, "wait_s": 30})).len(), 1);
+}
+
+#[test]
+fn a_poll_of_a_key_that_is_revoked_ends() {
+    let world = World::new();
+    let player = Player::new(&world, "mail");
+    let row = world.get("/belay/v1/workers").json()["workers"][0].clone();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| player.post("claim", &json!({"slots": 1, "wait_s": 30})));
+        belay_testkit::eventually(Duration::from_secs(20), || sleeps(&world).then_some(()));
+        let name = row["key"].as_str().unwrap();
+        world.send("DELETE", &format!("/belay/v1/keys/{name}"), &Value::Null);
+        let id = world.enqueue(&json!({"kind": "mail"}));
+        waiting
+            .join()
+            .unwrap()
+            .problem(401, "unauthenticated", &json!({}));
+        assert_eq!(super::support::job(&world, id)["state"], "queued");
+    });
+}
