@@ -117,6 +117,12 @@ fn complete(path: &str, operation: &mut Operation) {
     if path.contains("{id}") {
         problems.push(("404", "There is no such job in the tenant"));
     }
+    if path.contains("{worker}") {
+        problems.push((
+            "404",
+            "There is no such worker, or it belongs to another API key",
+        ));
+    }
     if let Some(body) = &mut operation.request_body {
         // What is done to one job needs no more than its id.
         if let (true, RefOr::T(body)) = (path.contains("{id}"), body) {
