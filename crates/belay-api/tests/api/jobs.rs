@@ -352,7 +352,8 @@ fn kinds_and_workers_are_shown() {
         200,
         &json!({"workers": [{
             "id": "[number]", "name": "test", "host": "here", "pid": 1, "version": "0", "queues": null, "kinds": ["noop"], "slots": 1,
-            "running": 0, "lease_ms": 600_000, "started_at": "[time]", "beat_at": "[time]", "state": "alive"
+            "running": 0, "lease_ms": 600_000, "started_at": "[time]", "beat_at": "[time]", "state": "alive",
+            "key": null, "tenants": null, "drain": false
         }]}),
     );
 }

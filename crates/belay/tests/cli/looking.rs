@@ -154,6 +154,9 @@ fn output_goes_where_the_job_sent_it() {
     cli.db
         .tx(|conn| ops::save_output(conn, hand.id, std::slice::from_ref(&row)))
         .unwrap();
+    let shown = cli.run(&["job", &id]).exits(0);
+    let ended = "attempt 1 exited with code 3 after 1.3 s";
+    assert!(shown.stdout.contains(ended), "{shown:#?}");
     let run = cli.run(&["job", "output", &id]).exits(0);
     assert_eq!(run.stdout, "tail\n");
     assert_eq!(

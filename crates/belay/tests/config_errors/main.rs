@@ -134,7 +134,7 @@ fn errors_of_the_file() {
         ),
         (
             "[kinds.mail]\nexecutor = \"shell\"\nargv = [\"x\"]\n".to_owned(),
-            "belay.toml, line 2: kinds.mail.executor: unknown variant `shell`, expected `command` or `sql`",
+            "belay.toml, line 2: kinds.mail.executor: unknown variant `shell`, expected one of `command`, `http`, `sql`, `remote`",
         ),
         (
             sql("\"dbname=x\"", "drop table t"),

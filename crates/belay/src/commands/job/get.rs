@@ -1,6 +1,6 @@
 //! `belay job ID`: a job as it stands.
 
-use belay_core::model::{Job, ProgressView};
+use belay_core::model::{Job, OutputView, ProgressView};
 use belay_core::query;
 
 use super::{Context, Target, tenant_number};
@@ -11,19 +11,40 @@ use crate::wire;
 pub(super) fn run(target: &Target, context: &mut Context) -> Result<Exit, Failure> {
     let db = context.db()?;
     let tenant = tenant_number(&db, target.tenant.as_deref())?;
-    let (job, progress) = db.read(|conn| {
+    let (job, progress, last) = db.read(|conn| {
         let job = query::get(conn, tenant, &target.id)?;
         let progress = query::progress(conn, job.id)?;
-        Ok((job, progress))
+        let last = query::outputs(conn, job.id)?.pop();
+        Ok((job, progress, last))
     })?;
     if context.out.is_json() {
         context
             .out
             .json(&wire::Job::new(&job, progress.as_ref()), false)?;
     } else {
-        context.out.pairs(&pairs(&job, progress.as_ref()))?;
+        let mut pairs = pairs(&job, progress.as_ref());
+        pairs.extend(
+            last.and_then(|output| ended(&output))
+                .map(|how| ("program", how)),
+        );
+        context.out.pairs(&pairs)?;
     }
     Ok(Exit::Ok)
+}
+
+/// How the program of the latest attempt that has a result ended, and after how long.
+fn ended(output: &OutputView) -> Option<String> {
+    let how = match (output.exit_code, output.signal) {
+        (None, None) => return None,
+        (Some(code), _) => format!("attempt {} exited with code {code}", output.attempt),
+        (None, Some(signal)) => {
+            format!("attempt {} was ended by signal {signal}", output.attempt)
+        }
+    };
+    let after = output.ran_ms.map_or_else(String::new, |ms| {
+        format!(" after {:.1} s", ms as f64 / 1000.0)
+    });
+    Some(how + &after)
 }
 
 fn pairs(job: &Job, progress: Option<&ProgressView>) -> Vec<(&'static str, String)> {

@@ -47,27 +47,11 @@ impl Output {
     }
 }
 
-/// How the program of an attempt ended, when that was not just well.
-fn ended(output: &OutputView) -> Option<String> {
-    let how = match (output.exit_code, output.signal) {
-        (Some(0), _) | (None, None) => return None,
-        (Some(code), _) => format!("attempt {} exited with code {code}", output.attempt),
-        (None, Some(signal)) => format!("attempt {} was ended by signal {signal}", output.attempt),
-    };
-    let after = output.ran_ms.map_or_else(String::new, |ms| {
-        format!(" after {:.1} s", ms as f64 / 1000.0)
-    });
-    Some(how + &after)
-}
-
 fn print(context: &mut Context, output: &OutputView) -> Result<(), Failure> {
     context.out.raw(&output.stdout)?;
     let mut stderr = io::stderr().lock();
     // Nobody can be told that standard error is gone.
     let _ = stderr.write_all(output.stderr.as_bytes());
-    if let Some(ended) = ended(output) {
-        let _ = writeln!(stderr, "belay: {ended}");
-    }
     for (stream, kept, all) in [
         ("standard output", output.stdout.len(), output.stdout_bytes),
         ("standard error", output.stderr.len(), output.stderr_bytes),
