@@ -181,7 +181,7 @@ fn output_is_shown_by_attempt() {
         200,
         &json!({"id": id, "attempts": [{
             "attempt": 1, "stdout": "é\n", "stderr": "oh", "stdout_bytes": 30, "stderr_bytes": 2, "exit_code": 1, "signal": null,
-            "updated_at": "[time]"
+            "ran_s": 1.27, "updated_at": "[time]"
         }]}),
     );
 }

@@ -76,7 +76,8 @@ fn what_arrives_is_kept_as_it_is() {
         (&b"small"[..], &b"abcabcabc"[..])
     );
     let biggest = world.number("select max(length(content))::bigint as n from belay.job_upload");
-    assert!(biggest < 1_200_000, "a chunk of {biggest} bytes");
+    // A mebibyte, and whatever the last piece from the network was, which is longer on a busy machine.
+    assert!(biggest < 2_097_152, "a chunk of {biggest} bytes");
     assert_eq!(
         world.number("select max(bytes) as n from belay.job_file"),
         3_500_000

@@ -34,7 +34,7 @@ fn a_new_kind_is_registered_and_a_known_one_stays_as_it_is() {
             .unwrap()
             .clone()
     };
-    let mail = json!({"name": "mail", "executor": "remote", "queue": "slow", "priority": 2, "max_attempts": 3, "timeout_s": 60, "can_suspend": true});
+    let mail = json!({"name": "mail", "executor": "remote", "queue": "slow", "priority": 2, "max_attempts": 3, "timeout_s": 60, "job_timeout_s": 600, "can_suspend": true, "grace_s": 1.5});
     assert_eq!(find("mail"), mail);
     assert_eq!(find("plain")["executor"], "remote");
     let again = json!({"name": "two", "slots": 4, "kinds": [{"name": "mail", "queue": "fast"}]});
