@@ -71,7 +71,7 @@ fn main() {
         .and_then(|text| text.parse().ok())
         .unwrap_or(100);
     let cluster = TestCluster::start();
-    let url = cluster.migrated("freeze");
+    let url = cluster.migrated("frozen");
     let folder = tempfile::tempdir().expect("a folder");
     let config = folder.path().join("belay.toml");
     // The first attempt never ends by itself; every other one leaves a line.
